@@ -18,6 +18,8 @@ type Batch struct {
 	// Exemplars is how many exemplars the request carried. Blocks cannot hold
 	// them: they are counted and dropped.
 	Exemplars int
+	// Sender is the sender's user agent, kept for the manifest.
+	Sender string
 	// Labels reads the labels of a series that was not seen before.
 	Labels LabelReader
 }

@@ -1,0 +1,114 @@
+package blockwriter
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/benchkeep/benchkeep/archive"
+)
+
+// cutAll turns everything in the head into blocks: one per aligned window, the
+// newest millisecond and the out-of-order samples included, and merges those
+// that overlap. Nothing may be appended meanwhile. Doing it again after it
+// stopped half-way is safe: what is in a block has left the head.
+func (r *Run) cutAll(ctx context.Context) error {
+	head := r.db.Head()
+	// The head raises its own bounds as it is cut: the last sample is where it
+	// was before the first cut.
+	last := head.MaxTime()
+	for mint := head.MinTime(); mint <= last; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		// Block ranges are half-open and ranges of the head closed, hence the -1.
+		maxt := min(r.windowStart(mint)+r.opts.BlockDuration.Milliseconds()-1, last)
+		if err := r.db.CompactHead(tsdb.NewRangeHeadWithIsolationDisabled(head, mint, maxt)); err != nil {
+			return fmt.Errorf("cut head from %d to %d ms: %w", mint, maxt, err)
+		}
+		mint = max(maxt+1, head.MinTime())
+	}
+	if err := r.db.CompactOOOHead(ctx); err != nil {
+		return fmt.Errorf("cut out-of-order head: %w", err)
+	}
+	// The head is empty now: what is left for Compact is to merge overlaps.
+	if err := r.db.Compact(ctx); err != nil {
+		return fmt.Errorf("merge overlapping blocks: %w", err)
+	}
+	return nil
+}
+
+// windowStart is the start of the aligned window that t, in ms, falls into.
+func (r *Run) windowStart(t int64) int64 {
+	window := r.opts.BlockDuration.Milliseconds()
+	start := t - t%window
+	if start > t { // the remainder of a negative time is negative
+		start -= window
+	}
+	return start
+}
+
+// closedBlocks are the local blocks whose windows no in-order sample can reach
+// any more. A late sample still can: then a merge replaces the block.
+func (r *Run) closedBlocks() []*tsdb.Block {
+	head := r.db.Head()
+	open := head.MinTime()
+	if t, ok := head.AppendableMinValidTime(); ok {
+		open = min(open, t)
+	}
+	open = r.windowStart(open)
+	var closed []*tsdb.Block
+	for _, b := range r.db.Blocks() {
+		if b.Meta().MaxTime <= open {
+			closed = append(closed, b)
+		}
+	}
+	return closed
+}
+
+// dropLocal gives up the local copy of blocks that are complete in the bucket
+// and that no late sample can reach. Younger ones stay, to merge late samples
+// into.
+func (r *Run) dropLocal() error {
+	reach := r.db.Head().MaxTime() - r.opts.OutOfOrderWindow.Milliseconds() - r.opts.BlockDuration.Milliseconds()
+	var drop []ulid.ULID
+	r.mu.Lock()
+	for _, b := range r.rec.Manifest.Blocks {
+		if b.MaxTime <= reach && !slices.Contains(r.rec.Dropped, b.ULID) {
+			drop = append(drop, b.ULID)
+		}
+	}
+	r.mu.Unlock()
+	if len(drop) == 0 {
+		return nil
+	}
+	// The database removes them the next time it loads its blocks.
+	return r.update(func(rec *record) { rec.Dropped = append(rec.Dropped, drop...) })
+}
+
+// deletable tells the database which blocks to remove from disk.
+func (r *Run) deletable(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	gone := map[ulid.ULID]struct{}{}
+	for _, b := range blocks {
+		if b.Meta().Compaction.Deletable || slices.Contains(r.rec.Dropped, b.Meta().ULID) {
+			gone[b.Meta().ULID] = struct{}{}
+		}
+	}
+	return gone
+}
+
+// droppedBlocks are the blocks of the record that are in the bucket only.
+func (rec *record) droppedBlocks() []archive.Block {
+	var blocks []archive.Block
+	for _, b := range rec.Manifest.Blocks {
+		if slices.Contains(rec.Dropped, b.ULID) {
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks
+}

@@ -1,0 +1,65 @@
+package blockwriter
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are what the run exposes of itself. The counts of samples are read
+// from its own account, so that metrics, status and manifest cannot disagree.
+type metrics struct {
+	// tsdb takes the metrics of the database below.
+	tsdb prometheus.Registerer
+
+	blocksShipped       prometheus.Counter
+	bytesShipped        prometheus.Counter
+	bucketRetries       prometheus.Counter
+	bucketReachable     prometheus.Gauge
+	maintenanceFailures prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, r *Run) *metrics {
+	f := promauto.With(reg)
+	total := func(name, help string, labels prometheus.Labels, read func(*tally) int64) {
+		f.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return float64(read(&r.totals))
+		})
+	}
+	total("benchkeep_samples_received_total", "Samples that senders sent, floats and histograms.", nil,
+		func(t *tally) int64 { return t.received })
+	total("benchkeep_samples_written_total", "Samples stored, each once; the blocks of the archived run hold as many.", nil,
+		func(t *tally) int64 { return t.written })
+	total("benchkeep_samples_duplicate_total", "Samples sent again that were stored already, with the same value.", nil,
+		func(t *tally) int64 { return t.duplicates })
+	total("benchkeep_start_timestamps_total", "Zero samples written for start timestamps.", nil,
+		func(t *tally) int64 { return t.startTimestamps })
+	total("benchkeep_exemplars_dropped_total", "Exemplars received; blocks cannot hold them.", nil,
+		func(t *tally) int64 { return t.exemplars })
+	for reason := range numReasons {
+		total("benchkeep_samples_rejected_total", "Samples refused for good, by reason.",
+			prometheus.Labels{"reason": reason.String()}, func(t *tally) int64 { return t.rejected[reason] })
+	}
+	gauge := func(name, help string, read func(Status) float64) {
+		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return read(r.Status()) })
+	}
+	gauge("benchkeep_head_series", "Series in the head.", func(s Status) float64 { return float64(s.Head.Series) })
+	gauge("benchkeep_samples_archived", "Samples in the complete blocks of the bucket.", func(s Status) float64 { return float64(s.Archived) })
+	for _, state := range []State{
+		StateStarting, StateOpen, StateDraining, StateFenced, StateCutting, StateUploading, StateArchived, StateFailed,
+	} {
+		f.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "benchkeep_state", Help: "1 for the state that the run is in, 0 for the others.",
+			ConstLabels: prometheus.Labels{"state": string(state)},
+		}, func() float64 { return boolFloat(r.State() == state) })
+	}
+	return &metrics{
+		tsdb:                reg,
+		blocksShipped:       f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_blocks_shipped_total", Help: "Blocks uploaded and verified."}),
+		bytesShipped:        f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_shipped_bytes_total", Help: "Bytes of the blocks uploaded and verified."}),
+		bucketRetries:       f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_bucket_retries_total", Help: "Bucket operations that did not succeed and were tried again."}),
+		bucketReachable:     f.NewGauge(prometheus.GaugeOpts{Name: "benchkeep_bucket_reachable", Help: "1 if the last manifest could be written to the bucket, 0 if not."}),
+		maintenanceFailures: f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_maintenance_failures_total", Help: "Times that cutting and shipping while the run goes on did not complete."}),
+	}
+}

@@ -1,0 +1,87 @@
+package blockwriter
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/storage"
+)
+
+// Sentinels of [Run.Append]. Behind each of them but ErrMalformed and
+// ErrFinished the sender does right to try again.
+var (
+	// ErrMalformed says that the request cannot be decoded; nothing was stored.
+	ErrMalformed = errors.New("malformed request")
+	// ErrNotOpen says that the run does not take samples yet, or no more, and
+	// is not archived either.
+	ErrNotOpen = errors.New("run is not open for writes")
+	// ErrFinished says that the run is archived: whatever comes is too late.
+	ErrFinished = errors.New("run is finished and archived")
+	// ErrStorage says that the write-ahead log could not be written.
+	ErrStorage = errors.New("storage cannot take the samples")
+)
+
+// A Reason says why samples were rejected for good.
+type Reason uint8
+
+// The reasons, as metrics and the manifest name them by String.
+const (
+	ReasonNoMetricName Reason = iota
+	ReasonEmptyLabelName
+	ReasonDuplicateLabelName
+	ReasonInvalidUTF8
+	ReasonDifferentValue
+	ReasonTooFarInFuture
+	ReasonTooOld
+	ReasonInvalidHistogram
+	ReasonSeriesLimit
+	numReasons
+)
+
+var reasonNames = [numReasons]string{
+	"no_metric_name", "empty_label_name", "duplicate_label_name", "invalid_utf8",
+	"different_value", "too_far_in_future", "too_old", "invalid_histogram", "series_limit",
+}
+
+func (r Reason) String() string { return reasonNames[r] }
+
+// maxRejectionExamples bounds how many rejected series an error spells out: a
+// sender logs the answer, and thousands of lines help nobody.
+const maxRejectionExamples = 5
+
+// Rejections tells what of a batch was refused for good, while the rest was
+// stored.
+type Rejections struct {
+	Count    int
+	Examples []string
+}
+
+func (r *Rejections) add(reason Reason, n int, format string, args ...any) {
+	r.Count += n
+	if len(r.Examples) < maxRejectionExamples {
+		r.Examples = append(r.Examples, fmt.Sprintf("%s: %s", reason, fmt.Sprintf(format, args...)))
+	}
+}
+
+// String names the first rejected series with the reason of each.
+func (r Rejections) String() string {
+	return fmt.Sprintf("%d samples rejected, the others are stored; %s", r.Count, strings.Join(r.Examples, "; "))
+}
+
+// reasonOf classifies an error of the head's appender. What it does not know
+// is not the sample's fault.
+func reasonOf(err error) (Reason, bool) {
+	var invalid histogram.Error
+	switch {
+	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
+		return ReasonDifferentValue, true
+	case errors.Is(err, storage.ErrTooOldSample), errors.Is(err, storage.ErrOutOfBounds), errors.Is(err, storage.ErrOutOfOrderSample):
+		return ReasonTooOld, true
+	case errors.As(err, &invalid):
+		return ReasonInvalidHistogram, true
+	default:
+		return 0, false
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/thanos-io/objstore"
+	"github.com/thanos-io/objstore/client"
+)
+
+// embeddedBucket is where blocks go when no bucket is configured.
+const embeddedBucket = "./benchkeep-bucket"
+
+// bucketFlags choose the bucket, as Thanos' components do.
+type bucketFlags struct {
+	config, configFile string
+}
+
+func addBucketFlags(cmd *kingpin.CmdClause) *bucketFlags {
+	var f bucketFlags
+	cmd.Flag("objstore.config", "Bucket, as Thanos' objstore YAML. Without one, blocks go to the directory "+embeddedBucket+".").
+		PlaceHolder("<yaml>").StringVar(&f.config)
+	cmd.Flag("objstore.config-file", "File with the bucket's objstore YAML, any provider that Thanos knows.").
+		PlaceHolder("<path>").StringVar(&f.configFile)
+	return &f
+}
+
+// open makes a client of the bucket. It does not connect yet.
+func (f *bucketFlags) open(logger *slog.Logger) (objstore.Bucket, error) {
+	config, flag := []byte(f.config), "--objstore.config"
+	switch {
+	case f.config != "" && f.configFile != "":
+		return nil, errors.New("--objstore.config and --objstore.config-file exclude each other")
+	case f.configFile != "":
+		flag = "--objstore.config-file=" + f.configFile
+		var err error
+		if config, err = os.ReadFile(f.configFile); err != nil {
+			return nil, fmt.Errorf("--objstore.config-file: %w", err)
+		}
+	case f.config == "":
+		dir, err := filepath.Abs(embeddedBucket)
+		if err != nil {
+			return nil, err
+		}
+		logger.Info("no bucket is configured, blocks go to a local directory", "directory", dir)
+		config = fmt.Appendf(nil, "type: FILESYSTEM\nconfig:\n  directory: %q\n", dir)
+	}
+	bkt, err := client.NewBucket(goKitLogger{logger}, config, "benchkeep", nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return bkt, nil
+}
+
+// goKitLogger hands objstore's log lines on. They tell of set-up only, nothing
+// that a user has to read.
+type goKitLogger struct{ to *slog.Logger }
+
+func (l goKitLogger) Log(keyvals ...any) error {
+	message := "objstore"
+	var rest []any
+	for i := 0; i+1 < len(keyvals); i += 2 {
+		key := fmt.Sprint(keyvals[i])
+		if key == "msg" {
+			message = fmt.Sprint(keyvals[i+1])
+			continue
+		}
+		rest = append(rest, key, keyvals[i+1])
+	}
+	l.to.Log(context.Background(), slog.LevelDebug, message, rest...)
+	return nil
+}

@@ -1,0 +1,65 @@
+// Command benchkeep keeps the metrics of a run after the run's Prometheus is
+// gone. See the README and `benchkeep --help`.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+// Exit codes, as the help text lists them.
+const (
+	exitOK       = 0
+	exitBadUsage = 1
+	exitNotSafe  = 2
+	exitAborted  = 3
+)
+
+const help = `Keeps the metrics of a benchmark run: receives Prometheus remote write, and
+archives everything as Thanos blocks in object storage when the run ends.
+
+Exit codes:
+  0  everything is in the bucket, or nothing was received
+  1  bad flags, configuration or environment
+  2  finished, but not everything is in the bucket; data is kept on disk
+  3  aborted by a second signal; data is kept on disk
+
+Environment: every flag can be set by BENCHKEEP_ and its name in upper case with
+'_' in place of other characters, as in BENCHKEEP_STORAGE_PATH. Flags that can be
+repeated take one value per line.
+
+Examples:
+  benchkeep receive --run.id=nightly-42 --objstore.config-file=s3.yaml
+  benchkeep receive --run.label=branch=main --run.label=build=1.4.2
+  benchkeep finish --url=http://127.0.0.1:19291
+  benchkeep resume --storage.path=./benchkeep-data --objstore.config-file=s3.yaml`
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	app := kingpin.New("benchkeep", help)
+	app.HelpFlag.Short('h').NoEnvar()
+	app.UsageWriter(os.Stdout)
+	app.DefaultEnvars()
+	commands := map[string]func() int{
+		"receive": addReceive(app),
+		"finish":  addFinish(app),
+		"resume":  addResume(app),
+		"version": addVersion(app),
+	}
+	command, err := app.Parse(args)
+	if err != nil {
+		return badUsage(err)
+	}
+	return commands[command]()
+}
+
+// badUsage tells what to change, and gives the exit code for it.
+func badUsage(err error) int {
+	fmt.Fprintf(os.Stderr, "benchkeep: %v\n", err)
+	return exitBadUsage
+}

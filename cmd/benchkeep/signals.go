@@ -1,0 +1,31 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// signals is how the outside ends the process: the first asks for the finish.
+type signals struct {
+	first chan os.Signal
+}
+
+// listenForSignals takes SIGTERM and SIGINT from here on. The second aborts at
+// once, whatever is going on: everything acknowledged is in the write-ahead
+// log or in a block, so that nothing has to be put in order first.
+func listenForSignals(logger *slog.Logger) signals {
+	caught := make(chan os.Signal, 2)
+	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT)
+	s := signals{first: make(chan os.Signal, 1)}
+	go func() {
+		sig := <-caught
+		logger.Info("signal received, finishing the run", "signal", sig)
+		s.first <- sig
+		sig = <-caught
+		logger.Error("second signal received, aborting; data is kept on disk", "signal", sig)
+		os.Exit(exitAborted)
+	}()
+	return s
+}

@@ -1,0 +1,85 @@
+package receiver
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/benchkeep/benchkeep/blockwriter"
+)
+
+// The headers in which a 2.0 answer says what was stored. Without them a 2.0
+// sender takes the batch for lost.
+//
+// Source: https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/#required-written-response-headers.
+const (
+	samplesWritten    = "X-Prometheus-Remote-Write-Samples-Written"
+	histogramsWritten = "X-Prometheus-Remote-Write-Histograms-Written"
+	exemplarsWritten  = "X-Prometheus-Remote-Write-Exemplars-Written"
+)
+
+// write is the remote-write endpoint.
+func (h *handler) write(w http.ResponseWriter, req *http.Request) {
+	defer h.opts.Writers.begin(req)()
+	start := time.Now()
+	v, err := versionOf(req.Header)
+	var res blockwriter.Result
+	if err == nil {
+		res, err = h.store(w, req, v)
+	}
+	if v == version2 {
+		w.Header().Set(samplesWritten, strconv.Itoa(res.Samples))
+		w.Header().Set(histogramsWritten, strconv.Itoa(res.Histograms))
+		w.Header().Set(exemplarsWritten, "0") // blocks cannot hold them
+	}
+	status := statusOf(err)
+	h.metrics.writes.WithLabelValues(string(v), strconv.Itoa(status)).Inc()
+	h.metrics.writeSeconds.Observe(time.Since(start).Seconds())
+	if err == nil {
+		w.WriteHeader(status)
+		return
+	}
+	h.logRefusal(req, status, err)
+	http.Error(w, err.Error(), status)
+}
+
+// store reads, decodes and appends one request.
+func (h *handler) store(w http.ResponseWriter, req *http.Request, v version) (blockwriter.Result, error) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		return blockwriter.Result{}, errOverloaded
+	}
+	c := h.calls.Get().(*call)
+	defer func() {
+		c.release()
+		h.calls.Put(c)
+	}()
+	body, err := c.read(w, req, h.opts.RequestBytes)
+	if err != nil {
+		return blockwriter.Result{}, err
+	}
+	decode := c.decodeV1
+	if v == version2 {
+		decode = c.decodeV2
+	}
+	if err := decode(body); err != nil {
+		return blockwriter.Result{}, err
+	}
+	c.Sender = req.UserAgent()
+	res, err := h.opts.Run.Append(&c.Batch)
+	if err == nil && res.Rejected.Count > 0 {
+		err = fmt.Errorf("%w: %s", errRejected, res.Rejected)
+	}
+	return res, err
+}
+
+// logRefusal logs an answer that is not 204, at most one in a second and
+// status: a broken sender repeats itself.
+func (h *handler) logRefusal(req *http.Request, status int, err error) {
+	if h.refusals.allow(status, time.Now()) {
+		h.opts.Logger.Warn("write refused", "status", status, "sender", req.UserAgent(), "remote", req.RemoteAddr, "err", err)
+	}
+}

@@ -1,0 +1,47 @@
+package harness
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// client closes its connections after each request: a connection that lingers
+// would be one more thing that a program may wait for at its end.
+var client = &http.Client{
+	Timeout:   Patience,
+	Transport: &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: Patience, IdleConnTimeout: time.Second},
+}
+
+func get(url string) (int, []byte, error) { return request(http.MethodGet, url) }
+
+func request(method, url string) (int, []byte, error) {
+	req, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, body, err
+}
+
+// getJSON decodes what a URL answers into v.
+func getJSON(url string, v any) error {
+	status, body, err := get(url)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("%s answered %d: %s", url, status, body)
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return fmt.Errorf("decode answer of %s: %w", url, err)
+	}
+	return nil
+}
