@@ -207,7 +207,7 @@ func (r *Run) openTSDB() error {
 	o.NoLockfile = true // the storage path as a whole is locked
 	o.SeriesLifecycleCallback = &r.dropped
 	o.BlocksToDelete = r.deletable
-	db, err := tsdb.Open(filepath.Join(r.opts.Dir, tsdbDir), r.logger, r.metrics.tsdb, o, nil)
+	db, err := tsdb.Open(filepath.Join(r.opts.Dir, tsdbDir), slog.New(quiet{r.logger.Handler()}), r.metrics.tsdb, o, nil)
 	if err != nil {
 		return err
 	}
@@ -281,7 +281,7 @@ func (r *Run) setState(s State) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state = s
-	r.logger.Info("state", "state", s)
+	r.logger.Info("run changes state", "state", s)
 }
 
 func (r *Run) phase() phase {

@@ -121,34 +121,66 @@ func seedsV2(tb testing.TB) [][]byte {
 }
 
 // brokenSeeds are a valid body, the same cut and changed here and there, and
-// oddities in a message of the given field.
-func brokenSeeds(body []byte, num int) [][]byte {
+// oddities in a request, series, sample and histogram.
+func brokenSeeds(body []byte, series int) [][]byte {
 	seeds := [][]byte{body, slices.Concat(body, body), body[:len(body)-1], body[:len(body)/2]}
 	for i := 0; i < len(body); i += 1 + len(body)/40 {
 		changed := bytes.Clone(body)
 		changed[i] ^= 0x81
 		seeds = append(seeds, changed)
 	}
-	histogram := map[int]int{1: 4, 5: 3}[num]
-	table := []byte(nil)
-	if num == 5 {
-		table = pbSymbols("a", "b")
+	histograms, table := 4, []byte(nil)
+	if series == 5 {
+		histograms, table = 3, pbSymbols("a", "b")
 	}
-	for _, odd := range [][]byte{
-		{0x00}, {0x02, 0x00}, {0x04}, {0x7b, 0x7c}, {0x7b}, {0x7b, 0x7b, 0x78, 1, 0x7d, 1, 2, 3, 4, 0x04, 0x7c}, {0x7e}, {0x7f},
-		{0x79, 1, 2, 3}, {0x7d, 1, 2}, {0x7b, 0x79, 1}, {0x7b, 0x7a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
-		{0x78, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
-		{0x78, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
-		{0x88, 0x80, 0x80, 0x80, 0x10, 0x01}, {0x8a, 0x80, 0x80, 0x80, 0x40, 0x00}, {0x88, 0x80, 0x80, 0x80, 0x80, 0x01, 0x01}, {0x80, 0x80, 0x80, 0x80, 0x40, 0x01},
-		pbField(2, pbVarint(2, math.MaxUint64)), pbField(2, []byte{0x10}), pbField(2, pbText(1, "12345678")), pbField(2, pbDouble(2, 1)),
-		pbField(histogram, pbVarint(1, 1), pbDouble(2, 2), pbVarint(6, 3), pbDouble(7, 4), pbDouble(10, 1), pbField(10, pbDouble(0, 1)[1:]), pbVarint(9, 5)),
-		pbField(histogram, pbDouble(2, 2), pbVarint(1, 1), pbDouble(7, 4), pbVarint(6, 3), pbVarint(9, 1), pbPacked(9, 2, math.MaxUint64), pbVarint(12, 3)),
-		pbField(histogram, pbVarint(1, 1), pbVarint(6, 3), pbDouble(7, 4)), pbField(histogram, pbDouble(2, 1), pbDouble(7, 4), pbVarint(6, 3)),
-		pbField(histogram, pbVarint(14, 3+1<<8), pbVarint(4, 1<<32+1), pbVarint(4, math.MaxUint64), pbField(8, pbVarint(1, 1<<33+3), pbVarint(2, 1<<32+4))),
-		pbField(histogram, pbField(16, []byte("123456789")), []byte("1234567")), pbField(histogram, pbField(16, []byte("1234567"))),
-		pbField(histogram, pbField(13, []byte("1234567")), pbVarint(15, 2)), pbField(histogram, []byte{0x62, 1, 0x80, 1}),
-	} {
-		seeds = append(seeds, slices.Concat(table, odd), slices.Concat(table, pbField(num, odd)), slices.Concat(table, pbField(num, pbField(2, odd))), slices.Concat(table, pbField(num, pbField(histogram, odd))))
+	for _, odd := range append(oddFields(), oddHistograms(histograms)...) {
+		seeds = append(seeds,
+			slices.Concat(table, odd),
+			slices.Concat(table, pbField(series, odd)),
+			slices.Concat(table, pbField(series, pbField(2, odd))),
+			slices.Concat(table, pbField(series, pbField(histograms, odd))),
+		)
 	}
 	return seeds
+}
+
+// oddFields are fields that only a hand can write, valid ones among them. Most
+// have number 15, which no message but a histogram knows.
+func oddFields() [][]byte {
+	ones := slices.Repeat([]byte{0xff}, 9)
+	return [][]byte{
+		// Illegal tags, ends of no group, wire types that do not exist.
+		{0x00}, {0x02, 0x00}, {0x04}, {0x7c}, {0x7e}, {0x7f},
+		// Groups: empty, without end, nested with an odd end, with a field cut short.
+		{0x7b, 0x7c}, {0x7b}, {0x7b, 0x7b, 0x78, 1, 0x7d, 1, 2, 3, 4, 0x04, 0x7c}, {0x7b, 0x79, 1},
+		slices.Concat([]byte{0x7b, 0x7a}, ones, []byte{1}),
+		// Fixed-size fields cut short.
+		{0x79, 1, 2, 3}, {0x7d, 1, 2},
+		// Varints of ten bytes, the last with bits too many, and of eleven.
+		slices.Concat([]byte{0x78}, ones, []byte{0x7f}), slices.Concat([]byte{0x78}, ones, []byte{0xff, 1}),
+		// Tags of more than 32 bits.
+		{0x88, 0x80, 0x80, 0x80, 0x10, 1}, {0x8a, 0x80, 0x80, 0x80, 0x40, 0},
+		{0x88, 0x80, 0x80, 0x80, 0x80, 1, 1}, {0x80, 0x80, 0x80, 0x80, 0x40, 1},
+		// Samples.
+		pbField(2, pbVarint(2, math.MaxUint64)), pbField(2, []byte{0x10}), pbField(2, pbText(1, "12345678")), pbField(2, pbDouble(2, 1)),
+	}
+}
+
+// oddHistograms are histograms that only a hand can write, as the given field.
+func oddHistograms(num int) [][]byte {
+	return [][]byte{
+		// Both fields of a oneof: the last one counts.
+		pbField(num, pbVarint(1, 1), pbDouble(2, 2), pbVarint(6, 3), pbDouble(7, 4), pbDouble(10, 1), pbVarint(9, 5)),
+		pbField(num, pbDouble(2, 2), pbVarint(1, 1), pbDouble(7, 4), pbVarint(6, 3), pbVarint(12, 3)),
+		pbField(num, pbVarint(1, 1), pbVarint(6, 3), pbDouble(7, 4)), pbField(num, pbDouble(2, 1), pbDouble(7, 4), pbVarint(6, 3)),
+		// Lists packed, unpacked, and both.
+		pbField(num, pbVarint(9, 1), pbPacked(9, 2, math.MaxUint64), pbVarint(9, 3)),
+		pbField(num, pbDouble(2, 1), pbDouble(10, 1), pbField(10, pbDouble(0, 1)[1:], pbDouble(0, 2)[1:]), pbDouble(10, 3)),
+		// Numbers wider than their fields.
+		pbField(num, pbVarint(14, 3+1<<8), pbVarint(4, 1<<32+1), pbField(8, pbVarint(1, 1<<33+3), pbVarint(2, 1<<32+4))),
+		pbField(num, pbVarint(14, math.MaxUint64), pbVarint(4, math.MaxUint64)),
+		// Packed lists whose last element ends behind them, or behind the message.
+		pbField(num, pbField(16, []byte("123456789")), []byte("1234567")), pbField(num, pbField(16, []byte("1234567"))),
+		pbField(num, pbField(13, []byte("1234567")), pbVarint(15, 2)), pbField(num, []byte{0x62, 1, 0x80, 1}),
+	}
 }
