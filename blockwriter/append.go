@@ -32,7 +32,7 @@ type Result struct {
 func (r *Run) Append(b *Batch) (Result, error) {
 	r.appendMu.Lock()
 	defer r.appendMu.Unlock()
-	if err := r.accepting(); err != nil {
+	if err := r.Accepting(); err != nil {
 		return Result{}, err
 	}
 	r.forgetDropped()
@@ -143,9 +143,9 @@ func (a *appending) commit() error {
 		a.unsettle()
 		return fmt.Errorf("%w: %w", ErrStorage, err)
 	}
-	a.run.count(&a.tally)
+	err := a.run.count(&a.tally)
 	a.tally = tally{}
-	return nil
+	return err
 }
 
 // abort gives up what was not committed.
@@ -230,10 +230,11 @@ func (a *appending) point(i int, e *entry, p point) error {
 		if err := a.startTimestamp(i, e, p); err != nil {
 			return err
 		}
-		return a.store(i, e, p)
+		_, err := a.store(i, e, p)
+		return err
 	case p.t == e.maxTime && e.settled && p.h == nil && p.fh == nil && math.Float64bits(p.v) == e.last:
 		a.tally.duplicates++
-		a.stored(p)
+		a.acknowledge(p)
 		return nil
 	default:
 		a.late = append(a.late, latePoint{entry: *e, index: i, point: p})
@@ -241,19 +242,20 @@ func (a *appending) point(i int, e *entry, p point) error {
 	}
 }
 
-// store puts a sample into the head that is known not to be there yet.
-func (a *appending) store(i int, e *entry, p point) error {
-	err := a.put(i, e, p, storage.AOptions{})
+// store puts a sample into the head that is known not to be there yet, and
+// tells whether the head took it. Where it did not, the sample is rejected.
+func (a *appending) store(i int, e *entry, p point) (stored bool, err error) {
+	err = a.put(i, e, p, storage.AOptions{})
 	if err == nil {
-		a.stored(p)
-		return nil
+		a.acknowledge(p)
+		return true, nil
 	}
 	reason, ok := reasonOf(err)
 	if !ok {
-		return err
+		return false, err
 	}
 	a.reject(reason, 1, "series %s at %d ms: %v", a.name(i, e), p.t, err)
-	return nil
+	return false, nil
 }
 
 // put appends a sample to the head and keeps what is known of its series true.
@@ -282,8 +284,8 @@ func (a *appending) put(i int, e *entry, p point, opts storage.AOptions) error {
 	return nil
 }
 
-// stored counts what the answer to the sender calls written.
-func (a *appending) stored(p point) {
+// acknowledge counts what the answer to the sender calls written.
+func (a *appending) acknowledge(p point) {
 	if p.h == nil && p.fh == nil {
 		a.result.Samples++
 	} else {

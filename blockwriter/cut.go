@@ -26,17 +26,27 @@ func (r *Run) cutAll(ctx context.Context) error {
 		}
 		// Block ranges are half-open and ranges of the head closed, hence the -1.
 		maxt := min(r.windowStart(mint)+r.opts.BlockDuration.Milliseconds()-1, last)
-		if err := r.db.CompactHead(tsdb.NewRangeHeadWithIsolationDisabled(head, mint, maxt)); err != nil {
+		err := r.pause.during(func() error {
+			return r.db.CompactHead(tsdb.NewRangeHeadWithIsolationDisabled(head, mint, maxt))
+		})
+		if err != nil {
 			return fmt.Errorf("cut head from %d to %d ms: %w", mint, maxt, err)
 		}
 		mint = max(maxt+1, head.MinTime())
 	}
-	if err := r.db.CompactOOOHead(ctx); err != nil {
+	if err := r.pause.during(func() error { return r.db.CompactOOOHead(ctx) }); err != nil {
 		return fmt.Errorf("cut out-of-order head: %w", err)
 	}
-	// The head is empty now: what is left for Compact is to merge overlaps.
-	if err := r.db.Compact(ctx); err != nil {
-		return fmt.Errorf("merge overlapping blocks: %w", err)
+	// The head is empty now: what is left is to merge overlaps.
+	return r.cutCompleted(ctx)
+}
+
+// cutCompleted cuts the windows that no in-order sample can reach any more,
+// then the out-of-order samples if there were such windows, and merges blocks
+// that overlap.
+func (r *Run) cutCompleted(ctx context.Context) error {
+	if err := r.pause.during(func() error { return r.db.Compact(ctx) }); err != nil {
+		return fmt.Errorf("compact: %w", err)
 	}
 	return nil
 }
@@ -89,8 +99,10 @@ func (r *Run) dropLocal() error {
 	return r.update(func(rec *record) { rec.Dropped = append(rec.Dropped, drop...) })
 }
 
-// deletable tells the database which blocks to remove from disk.
+// deletable tells the database which blocks to remove from disk. It asks when
+// it has loaded new blocks, right before it truncates the head.
 func (r *Run) deletable(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
+	r.pause.begin()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	gone := map[ulid.ULID]struct{}{}

@@ -64,13 +64,16 @@ func (a *appending) appendLateSeries(late []latePoint) error {
 		switch there, ok := stored[l.t]; {
 		case !ok:
 			e := entry{series: l.series, lset: lset}
-			if err := a.store(l.index, &e, l.point); err != nil {
+			ok, err := a.store(l.index, &e, l.point)
+			if err != nil {
 				return a.abort(err)
 			}
-			stored[l.t] = l.point
+			if ok {
+				stored[l.t] = l.point
+			}
 		case there.equals(l.point):
 			a.tally.duplicates++
-			a.stored(l.point)
+			a.acknowledge(l.point)
 		default:
 			a.reject(ReasonDifferentValue, 1, "series %s at %d ms: stored with another value already", lset, l.t)
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -63,6 +64,7 @@ type Run struct {
 
 	// workMu lets one of mid-run maintenance and finish cut and ship.
 	workMu sync.Mutex
+	pause  pause
 	upload progress
 
 	// mu guards what follows: small facts that appends, the status and the
@@ -108,6 +110,7 @@ func New(logger *slog.Logger, reg prometheus.Registerer, opts Options) (*Run, er
 		return nil, errors.Join(err, r.lock.Release())
 	}
 	r.logger = logger.With("run", r.rec.Manifest.Run)
+	r.pause.run = r
 	r.appending = appending{run: r, labels: labelBuilder{external: r.rec.Manifest.Labels}}
 	r.metrics = newMetrics(reg, r)
 	return r, nil
@@ -206,6 +209,10 @@ func (r *Run) openTSDB() error {
 	o.IsolationDisabled = true
 	o.NoLockfile = true // the storage path as a whole is locked
 	o.SeriesLifecycleCallback = &r.dropped
+	o.NewCompactorFunc = r.pause.newCompactor
+	// The database's own timer would map chunks and load blocks while the run
+	// cuts; Maintain does both instead.
+	o.BlockReloadInterval = math.MaxInt64
 	o.BlocksToDelete = r.deletable
 	db, err := tsdb.Open(filepath.Join(r.opts.Dir, tsdbDir), slog.New(quiet{r.logger.Handler()}), r.metrics.tsdb, o, nil)
 	if err != nil {
@@ -241,8 +248,9 @@ func (r *Run) loop(ctx context.Context) {
 func (r *Run) Maintain(ctx context.Context) error {
 	r.workMu.Lock()
 	defer r.workMu.Unlock()
-	if err := r.db.Compact(ctx); err != nil {
-		return fmt.Errorf("cut completed windows: %w", err)
+	r.db.ForceHeadMMap() // full chunks leave memory
+	if err := r.cutCompleted(ctx); err != nil {
+		return err
 	}
 	// Labels have to be final before the first block carries them.
 	if err := r.announce(ctx); err != nil {
@@ -258,8 +266,9 @@ func (r *Run) Maintain(ctx context.Context) error {
 	return r.announce(ctx)
 }
 
-// accepting tells whether the run takes samples now. The caller holds appendMu.
-func (r *Run) accepting() error {
+// Accepting returns nil if the run takes samples now, or the error with which
+// [Run.Append] would refuse them. Only under appendMu is it certain to last.
+func (r *Run) Accepting() error {
 	switch r.State() {
 	case StateOpen, StateDraining:
 		return nil
@@ -324,12 +333,26 @@ func (r *Run) fillManifest() {
 	r.notes.fill(m)
 }
 
-// count adds what was committed to the totals.
-func (r *Run) count(t *tally) {
+// count adds what was committed to the totals. The first rejection of a kind
+// is written down at once: a crash may forget how many there were, but not
+// that the run is incomplete.
+func (r *Run) count(t *tally) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	news := false
+	for i, n := range t.rejected {
+		news = news || n > 0 && r.totals.rejected[i] == 0
+	}
 	r.totals.add(t)
 	r.rec.Manifest.Series = int64(len(r.distinct))
+	if !news {
+		return nil
+	}
+	r.fillManifest()
+	if err := r.rec.write(r.opts.Dir); err != nil {
+		return fmt.Errorf("%w: %w", ErrStorage, err)
+	}
+	return nil
 }
 
 // cutIfDue wakes the loop when a window is complete: the head spans one and a
@@ -345,11 +368,12 @@ func (r *Run) cutIfDue() {
 	}
 }
 
-// Close lets go of the storage path. It leaves everything on disk as it is and
-// does not finish the run; call it after [Run.Start] has returned.
+// Close lets go of the storage path. It writes down the counts, leaves
+// everything else on disk as it is, and does not finish the run; call it once,
+// after [Run.Start] has returned.
 func (r *Run) Close() error {
 	r.stopLoop()
-	return errors.Join(r.closeTSDB(), r.lock.Release())
+	return errors.Join(r.closeTSDB(), r.update(func(*record) {}), r.lock.Release())
 }
 
 func (r *Run) closeTSDB() error {

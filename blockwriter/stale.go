@@ -37,8 +37,7 @@ func (r *Run) appendStaleMarkers(ctx context.Context) error {
 	if err := app.Commit(); err != nil {
 		return err
 	}
-	r.count(&t)
-	return nil
+	return r.count(&t)
 }
 
 // liveSeries are the series whose newest sample is within the lookback of end

@@ -40,8 +40,8 @@ type symbolHash [16]byte
 
 // readSymbols reads the symbols table of a Request message and tells where
 // its first series is. Each symbol is hashed once, whatever the number of
-// series that refer to it: hashing all of them here is faster than finding out
-// which ones are referred to, as nearly all are.
+// series that refer to it. Hashing all of them here takes as long as hashing
+// them when they are first referred to, because nearly all are, and is simpler.
 func (r *request) readSymbols(m message) (firstSeries int, err error) {
 	firstSeries = len(m.body)
 	for m.next() {

@@ -18,6 +18,7 @@ import (
 // Run is the run behind the handler. Its methods are those of
 // [blockwriter.Run].
 type Run interface {
+	Accepting() error
 	Append(*blockwriter.Batch) (blockwriter.Result, error)
 	Finish(ctx context.Context, trigger string) error
 	Status() blockwriter.Status

@@ -157,9 +157,9 @@ func (m *message) elements(typ wireType) (end int) {
 // more is whether elements are left before end.
 func (m *message) more(end int) bool { return m.pos < end && m.err == nil }
 
-// appendShort appends those varints before end that follow directly, are of
-// one byte or two, and not the last. It is the quick way through long lists of
-// small numbers; varint reads what it leaves.
+// appendShort appends the varints of one byte or two that come next. It is the
+// quick way through long lists of small numbers; what it leaves before end, a
+// longer one or the very last byte, is for varint to read.
 func (m *message) appendShort(dst []uint32, end int) []uint32 {
 	list, pos := m.body[:min(end, len(m.body))], m.pos
 	for pos+1 < len(list) {

@@ -24,6 +24,9 @@ func (h *handler) write(w http.ResponseWriter, req *http.Request) {
 	defer h.opts.Writers.begin(req)()
 	start := time.Now()
 	v, err := versionOf(req.Header)
+	if err == nil {
+		err = h.opts.Run.Accepting() // or the body need not be read
+	}
 	var res blockwriter.Result
 	if err == nil {
 		res, err = h.store(w, req, v)

@@ -69,15 +69,9 @@ func (c prometheusCase) test(t *testing.T) {
 	thanos := harness.StartThanos(t, dir, bucket)
 	checkThanos(t, thanos, c.run, "1h", scraped)
 	c.checkLastScrape(t, thanos, target)
-	if c.sendsMetadata() {
+	if c.message == harness.RemoteWriteV1 {
 		c.checkMetadata(t, bucket)
 	}
-}
-
-// sendsMetadata is whether this Prometheus sends metadata: remote write 2.0
-// takes it from the WAL, and an agent's WAL has none.
-func (c prometheusCase) sendsMetadata() bool {
-	return !c.agent || c.message == harness.RemoteWriteV1
 }
 
 // end ends Prometheus and benchkeep in the case's way.

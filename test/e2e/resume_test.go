@@ -61,6 +61,20 @@ func TestUnreachableBucketOverHTTP(t *testing.T) {
 	checkResume(t, dir, r.Storage, run, want)
 }
 
+// TestResumeAfterKill completes a run that nobody had asked to finish.
+func TestResumeAfterKill(t *testing.T) {
+	t.Parallel()
+	const run = "killed"
+	dir := harness.Dir(t)
+	r := startRun(t, dir, harness.UnreachableBucket(t, dir), run)
+	want := sendSome(t, r)
+	r.Signal(syscall.SIGKILL)
+	r.Wait()
+	if m := checkResume(t, dir, r.Storage, run, want); m.Trigger != "resume" {
+		t.Errorf("manifest: trigger is %q, want resume", m.Trigger)
+	}
+}
+
 // TestRestart kills benchkeep in the middle of a run and starts it again on
 // the same storage path: the run goes on, with everything acknowledged.
 func TestRestart(t *testing.T) {
@@ -104,8 +118,8 @@ func sendSome(t *testing.T, r *harness.Receiver) harness.Set {
 }
 
 // checkResume completes the run that is left in the storage path, into a
-// bucket that works, and checks it.
-func checkResume(t *testing.T, dir, storage, run string, want harness.Set) {
+// bucket that works, checks it and gives its record.
+func checkResume(t *testing.T, dir, storage, run string, want harness.Set) harness.Manifest {
 	t.Helper()
 	bucket := harness.StartBucket(t, dir)
 	resume := harness.Benchkeep(t, dir, "benchkeep-resume", "resume",
@@ -114,7 +128,5 @@ func checkResume(t *testing.T, dir, storage, run string, want harness.Set) {
 		t.Fatalf("benchkeep resume exited with code %d", code)
 	}
 	checkArchived(t, dir, bucket, run, want)
-	if m := bucket.Manifest(t, run); m.Trigger != "resume" {
-		t.Errorf("manifest: trigger is %q, want resume", m.Trigger)
-	}
+	return bucket.Manifest(t, run)
 }

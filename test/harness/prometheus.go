@@ -49,7 +49,6 @@ func StartPrometheus(t testing.TB, dir string, o PrometheusOptions) *Prometheus 
 	args := []string{
 		"--config.file=" + config,
 		"--web.listen-address=" + address,
-		"--enable-feature=metadata-wal-records",
 		// Prometheus looks for new targets every 5 s; these are there at once.
 		"--scrape.discovery-reload-interval=100ms",
 	}
@@ -85,8 +84,10 @@ remote_write:
 `, scrapeInterval, self, o.Receiver.Address, o.Target.Address, o.Receiver.URL, o.Message)
 }
 
-// WaitMetadata waits until Prometheus has sent all its metadata once more.
-// Remote write 1.0 sends it apart from the samples.
+// WaitMetadata waits until Prometheus has sent metadata once more. Only remote
+// write 1.0 does so, in requests of their own: the pinned Prometheus sends none
+// with 2.0, because its feature flag does not reach the TSDB that would have to
+// put it in the WAL.
 func (p *Prometheus) WaitMetadata() {
 	p.t.Helper()
 	const name = "prometheus_remote_storage_metadata_total"

@@ -43,6 +43,9 @@ type TimeSeries struct {
 	Labels     labels.Labels
 	Samples    []Sample
 	Histograms []Histogram
+	// Type, Help and Unit are the metric's metadata; remote write 2.0 only.
+	Type       writev2.Metadata_MetricType
+	Help, Unit string
 	// Exemplars is how many exemplars to send along; remote write 2.0 only.
 	Exemplars int
 	// Created is the per-series created timestamp of remote write 2.0's first
@@ -187,34 +190,43 @@ func (s *Sender) encodeV2(series []TimeSeries) []byte {
 	symbols := writev2.NewSymbolTable()
 	var req writev2.Request
 	for _, ts := range series {
-		out := writev2.TimeSeries{LabelsRefs: symbols.SymbolizeLabels(ts.Labels, nil)}
-		for _, sample := range ts.Samples {
-			out.Samples = append(out.Samples, writev2.Sample{
-				Timestamp: sample.T, StartTimestamp: sample.Start, Value: sample.V,
-			})
-		}
-		for _, h := range ts.Histograms {
-			if h.Int != nil {
-				out.Histograms = append(out.Histograms, writev2.FromIntHistogram(h.Start, h.T, h.Int))
-			} else {
-				out.Histograms = append(out.Histograms, writev2.FromFloatHistogram(h.Start, h.T, h.Float))
-			}
-		}
-		for i := range ts.Exemplars {
-			trace := symbols.SymbolizeLabels(labels.FromStrings("trace_id", strconv.Itoa(i)), nil)
-			out.Exemplars = append(out.Exemplars, writev2.Exemplar{
-				LabelsRefs: trace, Value: float64(i), Timestamp: time.Now().UnixMilli(),
-			})
-		}
-		if ts.Created != 0 {
-			// Field 6, a varint. The library's message has dropped the field,
-			// senders of the time have not.
-			out.XXX_unrecognized = binary.AppendUvarint([]byte{6 << 3}, uint64(ts.Created))
-		}
-		req.Timeseries = append(req.Timeseries, out)
+		req.Timeseries = append(req.Timeseries, ts.v2(&symbols))
 	}
 	req.Symbols = symbols.Symbols()
 	return s.marshalled(req.Marshal())
+}
+
+func (ts TimeSeries) v2(symbols *writev2.SymbolsTable) writev2.TimeSeries {
+	out := writev2.TimeSeries{
+		LabelsRefs: symbols.SymbolizeLabels(ts.Labels, nil),
+		Metadata: writev2.Metadata{
+			Type: ts.Type, HelpRef: symbols.Symbolize(ts.Help), UnitRef: symbols.Symbolize(ts.Unit),
+		},
+	}
+	for _, sample := range ts.Samples {
+		out.Samples = append(out.Samples, writev2.Sample{
+			Timestamp: sample.T, StartTimestamp: sample.Start, Value: sample.V,
+		})
+	}
+	for _, h := range ts.Histograms {
+		if h.Int != nil {
+			out.Histograms = append(out.Histograms, writev2.FromIntHistogram(h.Start, h.T, h.Int))
+		} else {
+			out.Histograms = append(out.Histograms, writev2.FromFloatHistogram(h.Start, h.T, h.Float))
+		}
+	}
+	for i := range ts.Exemplars {
+		trace := symbols.SymbolizeLabels(labels.FromStrings("trace_id", strconv.Itoa(i)), nil)
+		out.Exemplars = append(out.Exemplars, writev2.Exemplar{
+			LabelsRefs: trace, Value: float64(i), Timestamp: time.Now().UnixMilli(),
+		})
+	}
+	if ts.Created != 0 {
+		// Field 6, a varint. The library's message has dropped the field,
+		// senders of the time have not.
+		out.XXX_unrecognized = binary.AppendUvarint([]byte{6 << 3}, uint64(ts.Created))
+	}
+	return out
 }
 
 func (s *Sender) marshalled(b []byte, err error) []byte {

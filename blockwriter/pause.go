@@ -1,0 +1,84 @@
+package blockwriter
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+)
+
+// pause holds appends back while the head truncates its chunk files. The
+// database lets both go on at once, and then an append that opens a chunk file
+// in the wrong moment makes the next one panic: "expected newly cut file to
+// have sequence:offset" (prometheus/prometheus#10291, #11618).
+//
+// Of a cut the truncation is the short part. It comes after the database has
+// loaded the new blocks, when it asks which old ones to delete, and is over
+// when the compactor is called again or the cut returns. All of it happens in
+// the goroutine that cuts, under workMu.
+type pause struct {
+	run    *Run
+	active bool // a cut is under way
+	held   bool
+}
+
+// during runs a cut.
+func (p *pause) during(cut func() error) error {
+	p.active = true
+	defer func() {
+		p.end()
+		p.active = false
+	}()
+	return cut()
+}
+
+func (p *pause) begin() {
+	if p.active && !p.held {
+		p.run.appendMu.Lock()
+		p.held = true
+	}
+}
+
+func (p *pause) end() {
+	if p.held {
+		p.held = false
+		p.run.appendMu.Unlock()
+	}
+}
+
+// pausingCompactor is the database's compactor, which ends the pause: while
+// blocks are written, appends go on.
+type pausingCompactor struct {
+	tsdb.Compactor
+	pause *pause
+}
+
+// newCompactor is a tsdb.NewCompactorFunc.
+func (p *pause) newCompactor(ctx context.Context, reg prometheus.Registerer, l *slog.Logger, ranges []int64, pool chunkenc.Pool, o *tsdb.Options) (tsdb.Compactor, error) {
+	c, err := tsdb.NewLeveledCompactorWithOptions(ctx, reg, l, ranges, pool, tsdb.LeveledCompactorOptions{
+		MaxBlockChunkSegmentSize:    o.MaxBlockChunkSegmentSize,
+		EnableOverlappingCompaction: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pausingCompactor{Compactor: c, pause: p}, nil
+}
+
+func (c *pausingCompactor) Plan(dir string) ([]string, error) {
+	c.pause.end()
+	return c.Compactor.Plan(dir)
+}
+
+func (c *pausingCompactor) Write(dest string, b tsdb.BlockReader, mint, maxt int64, base *tsdb.BlockMeta) ([]ulid.ULID, error) {
+	c.pause.end()
+	return c.Compactor.Write(dest, b, mint, maxt, base)
+}
+
+func (c *pausingCompactor) Compact(dest string, dirs []string, open []*tsdb.Block) ([]ulid.ULID, error) {
+	c.pause.end()
+	return c.Compactor.Compact(dest, dirs, open)
+}
