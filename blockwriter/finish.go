@@ -18,9 +18,9 @@ const (
 	TriggerResume = "resume"
 )
 
-// lastWordTimeout bounds the attempt to leave a failed manifest in the bucket,
-// after the finish has used up its own time.
-const lastWordTimeout = 3 * time.Second
+// maxLastWord bounds what a finish keeps of its time for telling the bucket
+// that it failed.
+const maxLastWord = 3 * time.Second
 
 // finish is a finish under way, or done.
 type finish struct {
@@ -51,8 +51,21 @@ func (r *Run) Finish(ctx context.Context, trigger string) error {
 	}
 }
 
-// Archived is closed once the run is archived.
-func (r *Run) Archived() <-chan struct{} { return r.archived }
+// Finished is closed when a finish has ended for the first time, archived or
+// failed.
+func (r *Run) Finished() <-chan struct{} { return r.finished }
+
+// Err tells how the last finish ended: nil if the run is archived.
+func (r *Run) Err() error {
+	r.mu.Lock()
+	f := r.finish
+	r.mu.Unlock()
+	if f == nil {
+		return ErrNotOpen
+	}
+	<-f.done
+	return f.err
+}
 
 // beginFinish starts a finish, unless one is under way or has succeeded.
 func (r *Run) beginFinish(trigger string) *finish {
@@ -71,17 +84,19 @@ func (r *Run) beginFinish(trigger string) *finish {
 	f := &finish{done: make(chan struct{})}
 	r.finish = f
 	go func() {
-		defer close(f.done)
 		f.err = r.runFinish(trigger)
+		close(f.done)
+		r.firstFinish.Do(func() { close(r.finished) })
 	}()
 	return f
 }
 
 // runFinish is the whole way from open to archived, top to bottom.
 func (r *Run) runFinish(trigger string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), r.opts.FinishTimeout)
-	defer cancel()
 	start := time.Now()
+	lastWord := min(maxLastWord, r.opts.FinishTimeout/10)
+	ctx, cancel := context.WithTimeout(context.Background(), r.opts.FinishTimeout-lastWord)
+	defer cancel()
 	if r.db == nil {
 		return errors.New("storage path could not be opened")
 	}
@@ -89,16 +104,15 @@ func (r *Run) runFinish(trigger string) error {
 		r.setState(StateDraining)
 		r.logger.Info("drained", "because", r.opts.Drain(ctx), "took", time.Since(start).Round(time.Millisecond))
 		r.stopLoop()
-		r.fence(ctx, trigger)
 	}
+	r.fence(ctx, trigger)
 	if err := r.cutAndShip(ctx); err != nil {
-		return r.fail(err)
+		return r.fail(err, lastWord)
 	}
 	if err := r.conclude(ctx); err != nil {
-		return r.fail(err)
+		return r.fail(err, lastWord)
 	}
 	r.setState(StateArchived)
-	close(r.archived)
 	m := r.manifest()
 	r.logger.Info("run is archived", "samples", m.Archived, "series", m.Series, "blocks", len(m.Blocks),
 		"complete", m.Complete, "took", time.Since(start).Round(time.Millisecond))
@@ -110,11 +124,12 @@ func (r *Run) runFinish(trigger string) error {
 }
 
 // fence ends the taking of writes. Behind it the head does not change, so that
-// what is cut from here on is all there is.
+// what is cut from here on is all there is. A run that was fenced before gets
+// no more than the new trigger.
 func (r *Run) fence(ctx context.Context, trigger string) {
 	r.appendMu.Lock()
 	defer r.appendMu.Unlock()
-	if r.opts.StaleMarkers {
+	if r.opts.StaleMarkers && r.phase() == phaseOpen {
 		if err := r.appendStaleMarkers(ctx); err != nil {
 			r.logger.Warn("series end without staleness markers", "err", err)
 		}
@@ -173,8 +188,8 @@ func (r *Run) conclude(ctx context.Context) error {
 }
 
 // fail records why the run is not archived, on disk and, if it can be reached,
-// in the bucket.
-func (r *Run) fail(cause error) error {
+// in the bucket within the given time.
+func (r *Run) fail(cause error, lastWord time.Duration) error {
 	r.logger.Error("run is not archived, its data is kept on disk", "storage.path", r.opts.Dir, "err", cause)
 	r.setState(StateFailed)
 	now := time.Now().UTC()
@@ -187,7 +202,7 @@ func (r *Run) fail(cause error) error {
 	if err != nil {
 		r.logger.Warn("failure could not be written down", "err", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lastWordTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
 	defer cancel()
 	if err := archive.WriteManifest(ctx, r.opts.Bucket, r.manifest()); err != nil {
 		r.logger.Warn("manifest in the bucket does not tell of the failure", "err", err)

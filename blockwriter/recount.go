@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunks"
 )
@@ -51,7 +52,7 @@ func (r *Run) countLocal(ctx context.Context) (_ tally, err error) {
 		return found, err
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
-	every := labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+")
+	every := labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")
 	set := q.Select(ctx, false, nil, every)
 	var it chunks.Iterator
 	for set.Next() {

@@ -76,9 +76,10 @@ type Run struct {
 	notes  notes
 	finish *finish
 
-	started  chan struct{} // closed at the end of Start
-	archived chan struct{} // closed when the run is
-	stopLoop func()        // ends the background loop and waits for it
+	started     chan struct{} // closed at the end of Start
+	finished    chan struct{} // closed after the first finish
+	firstFinish sync.Once
+	stopLoop    func() // ends the background loop and waits for it
 }
 
 // New opens the storage path and its record, without reading any sample yet:
@@ -92,7 +93,7 @@ func New(logger *slog.Logger, reg prometheus.Registerer, opts Options) (*Run, er
 		distinct: map[uint64]struct{}{},
 		due:      make(chan struct{}, 1),
 		started:  make(chan struct{}),
-		archived: make(chan struct{}),
+		finished: make(chan struct{}),
 		stopLoop: func() {},
 		notes:    notes{metrics: map[string]archive.Metadata{}, senders: map[string]struct{}{}},
 	}

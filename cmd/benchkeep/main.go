@@ -41,21 +41,26 @@ func main() {
 }
 
 func run(args []string) int {
+	app, commands := newApp()
+	command, err := app.Parse(args)
+	if err != nil {
+		return badUsage(nameFlag(app, args, err))
+	}
+	return commands[command]()
+}
+
+// newApp assembles the command line, and what each command does.
+func newApp() (*kingpin.Application, map[string]func() int) {
 	app := kingpin.New("benchkeep", help)
 	app.HelpFlag.Short('h').NoEnvar()
 	app.UsageWriter(os.Stdout)
 	app.DefaultEnvars()
-	commands := map[string]func() int{
+	return app, map[string]func() int{
 		"receive": addReceive(app),
 		"finish":  addFinish(app),
 		"resume":  addResume(app),
 		"version": addVersion(app),
 	}
-	command, err := app.Parse(args)
-	if err != nil {
-		return badUsage(err)
-	}
-	return commands[command]()
 }
 
 // badUsage tells what to change, and gives the exit code for it.

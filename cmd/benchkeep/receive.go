@@ -120,17 +120,19 @@ func (f *receiveFlags) receive() int {
 		return badUsage(errors.Join(err, run.Close()))
 	}
 
-	asked := make(<-chan struct{})
+	var finishedOverHTTP <-chan struct{} // nil: nothing to wait for
 	if f.finishExit {
-		asked = run.Archived()
+		finishedOverHTTP = run.Finished()
 	}
 	select {
+	case <-finishedOverHTTP:
+		err = run.Err()
 	case <-signals.first:
-	case <-asked:
-	case err := <-served:
-		logger.Error("listening ended, the run ends with it", "err", err)
+		err = run.Finish(context.Background(), blockwriter.TriggerSignal)
+	case serveErr := <-served:
+		logger.Error("listening ended, the run ends with it", "err", serveErr)
+		err = run.Finish(context.Background(), blockwriter.TriggerSignal)
 	}
-	err = run.Finish(context.Background(), blockwriter.TriggerSignal)
 	sayGoodbye(logger, server)
 	return conclude(logger, run, err)
 }

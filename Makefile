@@ -1,0 +1,87 @@
+# benchkeep: build, test, try out. `make help` lists the targets.
+
+SHELL   := bash
+GO      ?= go
+BIN     := bin
+TOOLS   := .cache/bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X github.com/prometheus/common/version.Version=$(VERSION) -X github.com/prometheus/common/version.Revision=$(COMMIT)
+
+# The product and every program the tests need are static: no C compiler.
+export CGO_ENABLED := 0
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+.PHONY: build
+build: ## Build bin/benchkeep
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/benchkeep ./cmd/benchkeep
+
+.PHONY: demo
+demo: build $(TOOLS)/prometheus $(TOOLS)/thanos ## Run the whole thing once: agent-mode Prometheus, benchkeep, and a query on the archived blocks
+	cd test && $(GO) run ./demo
+
+.PHONY: test
+test: lint unit e2e ## Everything that has to hold: lint, unit tests, end to end
+
+.PHONY: unit
+unit: ## Unit tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## Unit tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+.PHONY: e2e
+e2e: build tools ## End to end with real Prometheus, Thanos and S3
+	cd test && $(GO) test -count=1 -timeout=30m ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, import rules
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	cd test && $(GO) vet ./...
+	cd test/tools/lint && $(GO) build -o $(CURDIR)/$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck
+	$(TOOLS)/staticcheck ./...
+	cd test && ../$(TOOLS)/staticcheck ./...
+
+FUZZTIME ?= 60s
+.PHONY: fuzz
+fuzz: ## Fuzz the decoders, FUZZTIME each
+	$(GO) test -run='^$$' -fuzz=FuzzDecodeV1 -fuzztime=$(FUZZTIME) ./receiver
+	$(GO) test -run='^$$' -fuzz=FuzzDecodeV2 -fuzztime=$(FUZZTIME) ./receiver
+
+.PHONY: bench
+bench: ## Go benchmarks
+	$(GO) test -run='^$$' -bench=. -benchmem ./...
+
+.PHONY: image
+image: ## Build the container image with docker or buildah
+	@builder=$$(command -v docker || command -v buildah) || { echo "no image builder: install docker or buildah"; exit 1; }; \
+	case $$builder in *buildah) sub="bud";; *) sub="build";; esac; \
+	$$builder $$sub --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t benchkeep:$(VERSION) .
+
+# The programs of the tests, each pinned in a module of its own because they
+# need different versions of the same libraries.
+.PHONY: tools
+tools: $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/versitygw $(TOOLS)/thanos ## Build Prometheus, Thanos and an S3 server for the tests, once
+
+# Cloud service discoveries are left out: the tests scrape fixed targets.
+$(TOOLS)/prometheus: test/tools/prometheus/go.mod
+	cd test/tools/prometheus && $(GO) build -tags remove_all_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/prometheus
+
+$(TOOLS)/promtool: test/tools/prometheus/go.mod
+	cd test/tools/prometheus && $(GO) build -tags remove_all_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/promtool
+
+$(TOOLS)/versitygw: test/tools/versitygw/go.mod
+	cd test/tools/versitygw && $(GO) build -o $(CURDIR)/$@ github.com/versity/versitygw/cmd/versitygw
+
+# Thanos panics on its first read without this tag.
+$(TOOLS)/thanos: test/tools/thanos/go.mod
+	cd test/tools/thanos && $(GO) build -tags slicelabels -o $(CURDIR)/$@ github.com/thanos-io/thanos/cmd/thanos
+
+.PHONY: clean
+clean: ## Remove what was built; the tools' cache too
+	rm -rf $(BIN) .cache dist

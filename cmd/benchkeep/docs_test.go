@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/stretchr/testify/require"
+)
+
+// TestReadmeListsTheFlags compares the README's table of flags with what the
+// program takes. The message of a failure is the table as it should be.
+func TestReadmeListsTheFlags(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(readme), "<!-- flags of receive -->\n")
+	require.True(t, found)
+	table, _, found = strings.Cut(table, "<!-- end of flags -->")
+	require.True(t, found)
+	want := flagTable(t, "receive")
+	require.Equal(t, want, table, "README.md wants this table:\n%s", want)
+}
+
+func flagTable(t *testing.T, command string) string {
+	app, _ := newApp()
+	// Parsing fills in the names of environment variables.
+	_, err := app.Parse([]string{"version"})
+	require.NoError(t, err)
+	out := "| flag | default | |\n|---|---|---|\n"
+	for _, c := range app.Model().Commands {
+		if c.Name != command {
+			continue
+		}
+		for _, f := range c.Flags {
+			if !f.Hidden {
+				out += flagRow(f)
+			}
+		}
+	}
+	return out
+}
+
+func flagRow(f *kingpin.FlagModel) string {
+	name := f.Name
+	switch {
+	case f.IsBoolFlag():
+		name = "[no-]" + name
+	case f.PlaceHolder != "":
+		name += "=" + f.PlaceHolder
+	}
+	value := strings.Join(f.Default, ",")
+	if value != "" {
+		value = "`" + value + "`"
+	}
+	return fmt.Sprintf("| `--%s` | %s | %s |\n", name, value, f.Help)
+}
+
+// TestEveryFlagHasItsEnvironmentVariable checks the rule that the help states.
+func TestEveryFlagHasItsEnvironmentVariable(t *testing.T) {
+	app, _ := newApp()
+	_, err := app.Parse([]string{"version"})
+	require.NoError(t, err)
+	for _, c := range app.Model().Commands {
+		for _, f := range c.Flags {
+			if c.Name == "help" {
+				continue
+			}
+			want := "BENCHKEEP_" + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(f.Name))
+			require.Equal(t, want, f.Envar, "flag --%s of %s", f.Name, c.Name)
+		}
+	}
+}
