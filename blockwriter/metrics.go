@@ -8,8 +8,8 @@ import (
 // metrics are what the run exposes of itself. The counts of samples are read
 // from its own account, so that metrics, status and manifest cannot disagree.
 type metrics struct {
-	// tsdb takes the metrics of the database below.
-	tsdb prometheus.Registerer
+	// registerer takes the metrics of the database below, once it is open.
+	registerer prometheus.Registerer
 
 	blocksShipped       prometheus.Counter
 	bytesShipped        prometheus.Counter
@@ -55,7 +55,7 @@ func newMetrics(reg prometheus.Registerer, r *Run) *metrics {
 		}, func() float64 { return boolFloat(r.State() == state) })
 	}
 	return &metrics{
-		tsdb:                reg,
+		registerer:          reg,
 		blocksShipped:       f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_blocks_shipped_total", Help: "Blocks uploaded and verified."}),
 		bytesShipped:        f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_shipped_bytes_total", Help: "Bytes of the blocks uploaded and verified."}),
 		bucketRetries:       f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_bucket_retries_total", Help: "Bucket operations that did not succeed and were tried again."}),

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -195,32 +194,6 @@ func (r *Run) Start(ctx context.Context) error {
 		defer close(done)
 		r.loop(loopCtx)
 	}()
-	return nil
-}
-
-func (r *Run) openTSDB() error {
-	o := tsdb.DefaultOptions()
-	o.MinBlockDuration = r.opts.BlockDuration.Milliseconds()
-	o.MaxBlockDuration = o.MinBlockDuration
-	o.RetentionDuration = 0
-	o.OutOfOrderTimeWindow = r.opts.OutOfOrderWindow.Milliseconds()
-	o.EnableOverlappingCompaction = true
-	// Isolation keeps readers from seeing half a batch. Nobody reads here but
-	// the run itself, which knows what it has appended.
-	o.IsolationDisabled = true
-	o.NoLockfile = true // the storage path as a whole is locked
-	o.SeriesLifecycleCallback = &r.dropped
-	o.NewCompactorFunc = r.pause.newCompactor
-	// The database's own timer would map chunks and load blocks while the run
-	// cuts; Maintain does both instead.
-	o.BlockReloadInterval = math.MaxInt64
-	o.BlocksToDelete = r.deletable
-	db, err := tsdb.Open(filepath.Join(r.opts.Dir, tsdbDir), slog.New(quiet{r.logger.Handler()}), r.metrics.tsdb, o, nil)
-	if err != nil {
-		return err
-	}
-	db.DisableCompactions() // the run cuts at times of its own
-	r.db = db
 	return nil
 }
 
