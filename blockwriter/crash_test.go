@@ -33,10 +33,10 @@ func TestTornLogsLoseNothingThatWasAcknowledged(t *testing.T) {
 			r := w.open()
 			want := stored{}
 			for i := range int64(50) {
-				late := base + i*minute
-				write(t, r, one("up", at(base+3*hour+i*1000, 1)), one("late", at(late, 2)))
-				want.add(`{__name__="up", job="test"}`, base+3*hour+i*1000, "1")
-				want.add(`{__name__="late", job="test"}`, late, "2")
+				newest, late := base+3*hour+i*1000, base+i*minute
+				write(t, r, one("up", at(newest, 1), at(late, 2)))
+				want.add(`{__name__="up", job="test"}`, newest, "1")
+				want.add(`{__name__="up", job="test"}`, late, "2")
 			}
 			require.NoError(t, r.Close())
 			for _, log := range logs {
