@@ -35,6 +35,9 @@ func (r *Run) Append(b *Batch) (Result, error) {
 	if err := r.Accepting(); err != nil {
 		return Result{}, err
 	}
+	if err := r.room(); err != nil {
+		return Result{}, err
+	}
 	r.forgetDropped()
 	a := &r.appending
 	a.begin(b)

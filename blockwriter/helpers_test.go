@@ -22,7 +22,6 @@ import (
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/stretchr/testify/require"
 	"github.com/thanos-io/objstore"
-	"github.com/thanos-io/objstore/providers/filesystem"
 	"github.com/zeebo/xxh3"
 	"go.uber.org/goleak"
 
@@ -91,7 +90,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	dir := t.TempDir()
-	bkt, err := filesystem.NewBucket(dir)
+	bkt, err := archive.NewDirectoryBucket(dir)
 	require.NoError(t, err)
 	return &world{t: t, bucket: bkt, dir: dir, opts: Options{
 		Dir: filepath.Join(t.TempDir(), "data"), Bucket: bkt, Run: "run-1", Labels: map[string]string{"branch": "main"},

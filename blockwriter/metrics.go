@@ -45,6 +45,12 @@ func newMetrics(reg prometheus.Registerer, r *Run) *metrics {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return read(r.Status()) })
 	}
 	gauge("benchkeep_head_series", "Series in the head.", func(s Status) float64 { return float64(s.Head.Series) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "benchkeep_storage_free_bytes", Help: "Bytes left on the disk of the storage path.",
+	}, func() float64 { free, _ := diskSpace(r.opts.Dir); return float64(free) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "benchkeep_storage_full", Help: "1 while writes are refused because the rest of the disk is kept for the finish.",
+	}, func() float64 { return boolFloat(r.room() != nil) })
 	gauge("benchkeep_samples_archived", "Samples in the complete blocks of the bucket.", func(s Status) float64 { return float64(s.Archived) })
 	for _, state := range []State{
 		StateStarting, StateOpen, StateDraining, StateFenced, StateCutting, StateUploading, StateArchived, StateFailed,

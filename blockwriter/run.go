@@ -222,7 +222,9 @@ func (r *Run) loop(ctx context.Context) {
 func (r *Run) Maintain(ctx context.Context) error {
 	r.workMu.Lock()
 	defer r.workMu.Unlock()
-	r.db.ForceHeadMMap() // full chunks leave memory
+	if r.room() == nil { // the database panics where the disk is full
+		r.db.ForceHeadMMap() // full chunks leave memory
+	}
 	if err := r.cutCompleted(ctx); err != nil {
 		return err
 	}

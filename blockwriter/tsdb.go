@@ -26,7 +26,9 @@ func (r *Run) openTSDB() error {
 		// after it was not replayed, the log of out-of-order samples for one.
 		// With the repaired log another replay gets everything.
 		if repaired == 0 || repairs == maxRepairs {
+			r.mu.Lock()
 			r.db = db
+			r.mu.Unlock()
 			return r.metrics.registerer.Register(metrics)
 		}
 		r.logger.Warn("write-ahead log ended in a torn record, which was never acknowledged; it is cut off and the log replayed again")

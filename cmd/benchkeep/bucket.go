@@ -7,10 +7,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/thanos-io/objstore"
 	"github.com/thanos-io/objstore/client"
+	"github.com/thanos-io/objstore/providers/filesystem"
+	"gopkg.in/yaml.v2"
+
+	"github.com/benchkeep/benchkeep/archive"
 )
 
 // embeddedBucket is where blocks go when no bucket is configured.
@@ -50,11 +55,39 @@ func (f *bucketFlags) open(logger *slog.Logger) (objstore.Bucket, error) {
 		logger.Info("no bucket is configured, blocks go to a local directory", "directory", dir)
 		config = fmt.Appendf(nil, "type: FILESYSTEM\nconfig:\n  directory: %q\n", dir)
 	}
-	bkt, err := client.NewBucket(goKitLogger{logger}, config, "benchkeep", nil)
+	bkt, err := newBucket(logger, config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	return bkt, nil
+}
+
+// newBucket is objstore's own factory, but for local directories, whose
+// objects have to be whole after a crash.
+func newBucket(logger *slog.Logger, config []byte) (objstore.Bucket, error) {
+	var conf client.BucketConfig
+	if err := yaml.UnmarshalStrict(config, &conf); err != nil {
+		return nil, err
+	}
+	if !strings.EqualFold(string(conf.Type), string(objstore.FILESYSTEM)) {
+		return client.NewBucketFromConfig(goKitLogger{logger}, &conf, "benchkeep", nil)
+	}
+	section, err := yaml.Marshal(conf.Config)
+	if err != nil {
+		return nil, err
+	}
+	var local filesystem.Config
+	if err := yaml.UnmarshalStrict(section, &local); err != nil {
+		return nil, err
+	}
+	if local.Directory == "" {
+		return nil, errors.New("config.directory of a FILESYSTEM bucket is empty")
+	}
+	bkt, err := archive.NewDirectoryBucket(local.Directory)
+	if err != nil {
+		return nil, err
+	}
+	return objstore.NewPrefixedBucket(bkt, conf.Prefix), nil
 }
 
 // goKitLogger hands objstore's log lines on. They tell of set-up only, nothing

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -17,6 +18,8 @@ type ReceiverOptions struct {
 	Run string
 	// Storage is the storage path; empty is a folder of this receiver's own.
 	Storage string
+	// Address is where it listens; empty is a free one.
+	Address string
 	// Args are further flags.
 	Args []string
 }
@@ -27,10 +30,22 @@ type Receiver struct {
 	Address string
 	URL     string
 	Storage string
+
+	dir     string
+	options ReceiverOptions
 }
 
 // StartReceiver starts `benchkeep receive` and waits until it accepts writes.
 func StartReceiver(t testing.TB, dir string, o ReceiverOptions) *Receiver {
+	t.Helper()
+	r := LaunchReceiver(t, dir, o)
+	r.WaitReady()
+	return r
+}
+
+// LaunchReceiver starts `benchkeep receive` and waits for nothing: a receiver
+// that finds a fenced run never accepts writes.
+func LaunchReceiver(t testing.TB, dir string, o ReceiverOptions) *Receiver {
 	t.Helper()
 	if o.Name == "" {
 		o.Name = "benchkeep"
@@ -38,22 +53,53 @@ func StartReceiver(t testing.TB, dir string, o ReceiverOptions) *Receiver {
 	if o.Storage == "" {
 		o.Storage = filepath.Join(dir, o.Name+"-data")
 	}
-	address := FreeAddress(t)
+	if o.Address == "" {
+		o.Address = FreeAddress(t)
+	}
 	args := append([]string{
 		"receive",
 		"--run.id=" + o.Run,
 		"--storage.path=" + o.Storage,
 		"--objstore.config-file=" + o.Bucket.ConfigFile,
-		"--web.listen-address=" + address,
+		"--web.listen-address=" + o.Address,
 	}, o.Args...)
-	r := &Receiver{
+	return &Receiver{
 		Process: start(t, dir, o.Name, product(t), nil, args...),
-		Address: address,
-		URL:     "http://" + address,
+		Address: o.Address,
+		URL:     "http://" + o.Address,
 		Storage: o.Storage,
+		dir:     dir,
+		options: o,
 	}
+}
+
+// WaitReady waits until the receiver accepts writes.
+func (r *Receiver) WaitReady() {
+	r.t.Helper()
 	r.waitReady(r.URL + "/-/ready")
-	return r
+}
+
+// Again waits for the receiver's end, and launches it once more: the same
+// command on the same storage path and address, with the log continued.
+func (r *Receiver) Again() *Receiver {
+	r.t.Helper()
+	r.Wait()
+	return LaunchReceiver(r.t, r.dir, r.options)
+}
+
+// WaitState waits until the run is in the state.
+func (r *Receiver) WaitState(want string) {
+	r.t.Helper()
+	Until(r.t, "state "+want, func() error {
+		if err := r.Running(); err != nil {
+			r.t.Fatal(err)
+		}
+		state, err := r.State()
+		if err == nil && state != want {
+			err = fmt.Errorf("state is %q", state)
+		}
+		return err
+	})
 }
 
 // Finish asks for the finish over HTTP and gives what came back when it was

@@ -23,6 +23,8 @@ type Process struct {
 	cmd  *exec.Cmd
 	log  string
 	done chan struct{}
+	// ended is when the program had ended; it is set before done is closed.
+	ended time.Time
 }
 
 // start runs a program until it ends or the test does. What it prints goes to
@@ -54,6 +56,7 @@ func start(t testing.TB, dir, name, path string, env []string, args ...string) *
 		// The exit code is read from the process state; what else can go
 		// wrong here also leaves a state that no test takes for success.
 		_ = p.cmd.Wait()
+		p.ended = time.Now()
 	}()
 	t.Cleanup(p.end)
 	return p
@@ -65,12 +68,16 @@ func (p *Process) end() {
 	if p.t.Failed() {
 		p.t.Logf("end of %s:\n%s", p.log, p.tail())
 	}
-	if p.running() {
-		if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			p.t.Errorf("kill %s: %v", p.Name, err)
-		}
-	}
+	p.Kill()
 	<-p.done
+}
+
+// Kill ends the program as a crash does: at once, with nothing put in order.
+// It does not wait, and any goroutine may call it while the test runs.
+func (p *Process) Kill() {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Errorf("kill %s: %v", p.Name, err)
+	}
 }
 
 func (p *Process) running() bool {
@@ -108,6 +115,13 @@ func (p *Process) Wait() int {
 		p.t.Fatalf("%s did not exit within %s", p.Name, Patience)
 	}
 	return p.cmd.ProcessState.ExitCode()
+}
+
+// Ended waits for the program to end and gives the time at which it did.
+func (p *Process) Ended() time.Time {
+	p.t.Helper()
+	p.Wait()
+	return p.ended
 }
 
 // Log is everything that the program has printed so far.

@@ -19,6 +19,8 @@ type Bucket struct {
 	ConfigFile string
 	// Dir is the bucket's folder: the S3 server stores objects as plain files.
 	Dir string
+	// Address is the S3 server's.
+	Address string
 }
 
 // StartBucket starts an S3 server with one empty bucket.
@@ -28,8 +30,8 @@ func StartBucket(t testing.TB, dir string) Bucket {
 	// metadata goes to a second folder, because not every file system that
 	// tests run on has extended attributes.
 	buckets, sidecar := Sub(t, dir, "s3"), Sub(t, dir, "metadata")
-	b := Bucket{Dir: Sub(t, buckets, bucketName)}
 	address := FreeAddress(t)
+	b := Bucket{Dir: Sub(t, buckets, bucketName), Address: address}
 	env := []string{"ROOT_ACCESS_KEY=" + accessKey, "ROOT_SECRET_KEY=" + secretKey}
 	p := start(t, dir, "versitygw", tool(t, "versitygw"), env,
 		"--quiet", "--port", address, "--health", "/health", "posix", "--sidecar", sidecar, buckets)
@@ -38,8 +40,45 @@ func StartBucket(t testing.TB, dir string) Bucket {
 	return b
 }
 
+// Another is a second, empty bucket of the same S3 server.
+func (b Bucket) Another(t testing.TB, dir, name string) Bucket {
+	t.Helper()
+	return Bucket{
+		ConfigFile: WriteFile(t, dir, "objstore-"+name+".yml", s3Config(b.Address, name, secretKey)),
+		Dir:        Sub(t, filepath.Dir(b.Dir), name),
+		Address:    b.Address,
+	}
+}
+
+// Via is the bucket as it is reached through another address of its server.
+func (b Bucket) Via(t testing.TB, dir, address string) Bucket {
+	t.Helper()
+	name := filepath.Base(b.Dir)
+	b.Address = address
+	b.ConfigFile = WriteFile(t, dir, "objstore-"+name+"-via.yml", s3Config(address, name, secretKey))
+	return b
+}
+
+// WrongSecret is the bucket with credentials that its server does not accept.
+func (b Bucket) WrongSecret(t testing.TB, dir, secret string) Bucket {
+	t.Helper()
+	b.ConfigFile = WriteFile(t, dir, "objstore-wrong-secret.yml", s3Config(b.Address, filepath.Base(b.Dir), secret))
+	return b
+}
+
+// Missing is a bucket that the server does not have.
+func (b Bucket) Missing(t testing.TB, dir, name string) Bucket {
+	t.Helper()
+	return Bucket{
+		ConfigFile: WriteFile(t, dir, "objstore-missing.yml", s3Config(b.Address, name, secretKey)),
+		Address:    b.Address,
+	}
+}
+
 // S3Config is an objstore configuration for an S3 endpoint.
-func S3Config(address string) string {
+func S3Config(address string) string { return s3Config(address, bucketName, secretKey) }
+
+func s3Config(address, bucket, secret string) string {
 	return fmt.Sprintf(`type: S3
 config:
   bucket: %s
@@ -48,7 +87,7 @@ config:
   insecure: true
   access_key: %s
   secret_key: %s
-`, bucketName, address, accessKey, secretKey)
+`, bucket, address, accessKey, secret)
 }
 
 // UnreachableBucket is the configuration of a bucket that refuses connections.

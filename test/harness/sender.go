@@ -63,8 +63,12 @@ type Response struct {
 // A Sender sends remote-write requests and remembers what was acknowledged.
 // It is for one goroutine at a time.
 type Sender struct {
-	// Acknowledged is every sample that Send sent.
+	// Acknowledged is every sample that Send sent, and every one that Offer
+	// offered with success.
 	Acknowledged Set
+	// Unknown are the batches that Offer offered in vain, in order: what is in
+	// them may be stored or not.
+	Unknown [][]TimeSeries
 
 	t      testing.TB
 	url    string
@@ -94,14 +98,55 @@ func (s *Sender) Close() { s.client.CloseIdleConnections() }
 func (s *Sender) Send(series ...TimeSeries) {
 	s.t.Helper()
 	s.Resend(series...)
+	addTo(s.Acknowledged, series)
+}
+
+func addTo(set Set, series []TimeSeries) {
 	for _, ts := range series {
 		for _, sample := range ts.Samples {
-			s.Acknowledged.Add(ts.Labels, FloatPoint(sample.T, sample.V))
+			set.Add(ts.Labels, FloatPoint(sample.T, sample.V))
 		}
 		for _, h := range ts.Histograms {
-			s.Acknowledged.Add(ts.Labels, h.point())
+			set.Add(ts.Labels, h.point())
 		}
 	}
+}
+
+// Offer sends series once to a receiver that may be in trouble or gone, and
+// tells whether they were acknowledged. If not, their fate is unknown; Retry
+// sends them again. An answer that makes a sender drop the batch is an error.
+func (s *Sender) Offer(series ...TimeSeries) bool {
+	s.t.Helper()
+	response, err := s.try(series)
+	switch {
+	case err == nil && response.Status == http.StatusNoContent:
+		addTo(s.Acknowledged, series)
+		return true
+	case err == nil && response.Status < http.StatusInternalServerError:
+		s.t.Errorf("write was answered %d, a sender would drop it: %s", response.Status, response.Body)
+	}
+	s.Unknown = append(s.Unknown, series)
+	return false
+}
+
+// Retry sends again, in order, what was offered in vain. The receiver has to
+// take it now.
+func (s *Sender) Retry() {
+	s.t.Helper()
+	s.Close() // a connection to a receiver that is gone is of no use
+	for _, series := range s.Unknown {
+		s.Send(series...)
+	}
+	s.Unknown = nil
+}
+
+// Uncertain is every sample whose fate is unknown.
+func (s *Sender) Uncertain() Set {
+	set := Set{}
+	for _, series := range s.Unknown {
+		addTo(set, series)
+	}
+	return set
 }
 
 // Resend sends series that the receiver has to take, but that are no news. A
@@ -143,6 +188,15 @@ func (s *Sender) checkWritten(h http.Header, series []TimeSeries) {
 // Try sends series and gives the answer, whatever it is.
 func (s *Sender) Try(series ...TimeSeries) Response {
 	s.t.Helper()
+	response, err := s.try(series)
+	if err != nil {
+		s.t.Fatalf("write: %v", err)
+	}
+	return response
+}
+
+func (s *Sender) try(series []TimeSeries) (Response, error) {
+	s.t.Helper()
 	message, contentType, version := s.encodeV1, "application/x-protobuf", "0.1.0"
 	if s.v2 {
 		message, contentType, version = s.encodeV2, contentType+";proto="+RemoteWriteV2, "2.0.0"
@@ -157,14 +211,14 @@ func (s *Sender) Try(series ...TimeSeries) Response {
 	req.Header.Set("User-Agent", "benchkeep-e2e")
 	resp, err := s.client.Do(req)
 	if err != nil {
-		s.t.Fatalf("write: %v", err)
+		return Response{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		s.t.Fatalf("read answer: %v", err)
+		return Response{}, fmt.Errorf("read answer: %w", err)
 	}
-	return Response{Status: resp.StatusCode, Header: resp.Header, Body: string(body)}
+	return Response{Status: resp.StatusCode, Header: resp.Header, Body: string(body)}, nil
 }
 
 func (s *Sender) encodeV1(series []TimeSeries) []byte {

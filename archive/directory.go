@@ -1,0 +1,84 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/thanos-io/objstore"
+	"github.com/thanos-io/objstore/providers/filesystem"
+)
+
+// uploadsDir is where objects of a directory bucket grow until they are whole.
+// Like the manifests' it is a name that Thanos passes over.
+const uploadsDir = "benchkeep/uploads"
+
+// directoryBucket is objstore's FILESYSTEM provider, but for Upload: that one
+// writes objects in place, so that a crash leaves half of one, and half a
+// meta.json makes every reader of the bucket complain.
+type directoryBucket struct {
+	*filesystem.Bucket
+	dir string
+}
+
+// NewDirectoryBucket makes a bucket of a local directory, in which an object is
+// there whole or not at all. Several processes may use one directory; no two
+// may upload the same object at the same time.
+func NewDirectoryBucket(dir string) (objstore.Bucket, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	bkt, err := filesystem.NewBucket(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &directoryBucket{Bucket: bkt, dir: dir}, nil
+}
+
+// Upload writes beside the objects, syncs, and renames.
+func (b *directoryBucket) Upload(ctx context.Context, name string, r io.Reader, _ ...objstore.ObjectUploadOption) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	target := filepath.Join(b.dir, filepath.FromSlash(name))
+	// Named after the object: an upload that is tried again after a crash uses
+	// the same place, and nothing is left behind.
+	growing := filepath.Join(b.dir, filepath.FromSlash(uploadsDir), strings.ReplaceAll(name, objstore.DirDelim, "_"))
+	for _, path := range []string{growing, target} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := writeFile(growing, r); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(growing))
+	}
+	if err := os.Rename(growing, target); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(target))
+}
+
+func writeFile(path string, r io.Reader) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := io.Copy(f, r); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,40 @@
+package blockwriter
+
+import "fmt"
+
+// What of the storage path's disk is kept free for the finish: it writes the
+// head into blocks while the write-ahead log is still there. The figures are
+// above what blocks of real metrics take.
+const (
+	reserveMost      = 32 << 20 // bytes at least, where the disk is large
+	reserveShare     = 8        // else a part of a small disk
+	reservePerSample = 3        // bytes for a sample in the head
+	reservePerSeries = 512      // bytes for its series in the index
+)
+
+// room refuses writes while the disk is too full to finish the run. The
+// database itself would go on until the disk is full to the last byte, and
+// then panic.
+func (r *Run) room() error {
+	free, size := diskSpace(r.opts.Dir)
+	keep := r.reserve(size)
+	if free >= keep {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes are left on the disk of --storage.path, and %d are kept for the finish", ErrStorage, free, keep)
+}
+
+// reserve is how many bytes are kept free on a disk of the given size.
+func (r *Run) reserve(size uint64) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keep := min(reserveMost, size/reserveShare)
+	if r.db == nil {
+		return keep
+	}
+	inHead := r.totals.written
+	for _, b := range r.rec.Manifest.Blocks {
+		inHead -= int64(b.Stats.NumSamples)
+	}
+	return keep + uint64(max(inHead, 0))*reservePerSample + r.db.Head().NumSeries()*reservePerSeries
+}
