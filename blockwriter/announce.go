@@ -3,7 +3,10 @@ package blockwriter
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
+
+	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/benchkeep/benchkeep/archive"
 )
@@ -52,9 +55,45 @@ func (r *Run) tell(ctx context.Context) error {
 // liveTwin finds another part of the run that has the same external labels and
 // whose heart beats.
 func (r *Run) liveTwin(ctx context.Context, own *archive.Manifest) (part string, err error) {
+	others, err := r.partsWithSameLabels(ctx, own)
+	for _, other := range others {
+		if other.State == archive.StateRunning && time.Since(other.Heartbeat) < heartbeatFresh {
+			return other.Part, nil
+		}
+	}
+	return "", err
+}
+
+// keepApart looks for blocks of other parts that those about to be shipped
+// would overlap: the run was started again, with a storage path of its own, and
+// its sender repeated something. The receiver label tells such parts apart too.
+func (r *Run) keepApart(ctx context.Context, blocks []*tsdb.Block) error {
+	own := r.manifest()
+	others, err := r.partsWithSameLabels(ctx, own)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		for _, theirs := range other.Blocks {
+			overlaps := func(b *tsdb.Block) bool {
+				return b.Meta().MinTime < theirs.MaxTime && theirs.MinTime < b.Meta().MaxTime
+			}
+			if slices.ContainsFunc(blocks, overlaps) {
+				r.logger.Warn("an earlier part of the run has blocks of the same time; this one adds a label of its own",
+					"other", other.Part, labelReceiver, own.Part)
+				return r.addReceiverLabel(own.Part)
+			}
+		}
+	}
+	return nil
+}
+
+// partsWithSameLabels reads the manifests of the run's other parts and returns
+// those whose blocks must not overlap with the run's own.
+func (r *Run) partsWithSameLabels(ctx context.Context, own *archive.Manifest) (others []*archive.Manifest, err error) {
 	objects, err := archive.ManifestObjects(ctx, r.opts.Bucket, own.Run)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, object := range objects {
 		if object == own.Object() {
@@ -62,15 +101,17 @@ func (r *Run) liveTwin(ctx context.Context, own *archive.Manifest) (part string,
 		}
 		other, err := archive.ReadManifest(ctx, r.opts.Bucket, object)
 		if err != nil {
-			r.logger.Warn("manifest of another part of the run cannot be read, it is taken for finished", "err", err)
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			r.logger.Warn("manifest of another part of the run cannot be read, it is passed over", "err", err)
 			continue
 		}
-		alive := other.State == archive.StateRunning && time.Since(other.Heartbeat) < heartbeatFresh
-		if alive && maps.Equal(other.Labels, own.Labels) {
-			return other.Part, nil
+		if maps.Equal(other.Labels, own.Labels) {
+			others = append(others, other)
 		}
 	}
-	return "", nil
+	return others, nil
 }
 
 // addReceiverLabel makes the part's ULID an external label. The series stored

@@ -28,7 +28,16 @@ import (
 	"github.com/benchkeep/benchkeep/archive"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(dieStorage) == "" {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	if err := dyingProcess(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
 
 const minute, hour = int64(60_000), int64(3_600_000)
 

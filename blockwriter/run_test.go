@@ -209,6 +209,23 @@ func TestSecondReceiverOfARunGetsALabelOfItsOwn(t *testing.T) {
 	}, all)
 }
 
+func TestRunStartedAgainDoesNotOverlapItsEarlierPart(t *testing.T) {
+	w := newWorld(t)
+	r := w.open()
+	write(t, r, one("up", at(base, 1), at(base+minute, 1)))
+	w.finish(r)
+	second := *w
+	second.opts.Dir = filepath.Join(t.TempDir(), "data")
+	r = second.open()
+	write(t, r, one("up", at(base+minute, 2)))
+	w.finish(r)
+	labels := map[string]int{}
+	for _, m := range w.blocks() {
+		labels[m.Thanos.Labels["receiver"]]++
+	}
+	require.Equal(t, map[string]int{"": 1, r.Status().Part: 1}, labels)
+}
+
 func TestWritesBehindTheFenceAreRefused(t *testing.T) {
 	w := newWorld(t)
 	draining, drained := make(chan struct{}), make(chan struct{})

@@ -55,6 +55,14 @@ func (r *Run) ship(ctx context.Context, blocks []*tsdb.Block) (shipped int, err 
 			r.upload.bytes.Add(f.SizeBytes)
 		}
 	}
+	if len(todo) > 0 {
+		err := r.retry(ctx, "look for other parts of the run", smallObject, func(ctx context.Context) error {
+			return r.keepApart(ctx, todo)
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
 	for i, b := range todo {
 		if err := r.shipBlock(ctx, b, plans[i]); err != nil {
 			return i, err

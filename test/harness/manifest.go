@@ -11,6 +11,7 @@ import (
 type Manifest struct {
 	Version    int
 	Run        string
+	Part       string
 	Labels     map[string]string
 	State      string
 	Complete   bool
@@ -30,17 +31,29 @@ type Manifest struct {
 // Manifest reads the record of a run that has one part.
 func (b Bucket) Manifest(t testing.TB, run string) Manifest {
 	t.Helper()
-	parts, err := filepath.Glob(b.path("benchkeep", "runs", run, "*.json"))
-	if err != nil || len(parts) != 1 {
-		t.Fatalf("manifests of run %s: %v, want one (%v)", run, parts, err)
+	parts := b.Manifests(t, run)
+	if len(parts) != 1 {
+		t.Fatalf("run %s has %d manifests, want one", run, len(parts))
 	}
-	raw, err := os.ReadFile(parts[0])
+	return parts[0]
+}
+
+// Manifests reads the records of all parts of a run, oldest part first.
+func (b Bucket) Manifests(t testing.TB, run string) []Manifest {
+	t.Helper()
+	files, err := filepath.Glob(b.path("benchkeep", "runs", run, "*.json"))
 	if err != nil {
-		t.Fatalf("read manifest: %v", err)
+		t.Fatalf("list manifests: %v", err)
 	}
-	var m Manifest
-	if err := json.Unmarshal(raw, &m); err != nil {
-		t.Fatalf("decode manifest: %v\n%s", err, raw)
+	parts := make([]Manifest, len(files))
+	for i, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("read manifest: %v", err)
+		}
+		if err := json.Unmarshal(raw, &parts[i]); err != nil {
+			t.Fatalf("decode manifest: %v\n%s", err, raw)
+		}
 	}
-	return m
+	return parts
 }
