@@ -32,9 +32,7 @@ func TestDetectCI(t *testing.T) {
 		},
 		"GitHub Actions, second attempt": {env{"GITHUB_RUN_ID": "123", "GITHUB_RUN_ATTEMPT": "2"}, "123-2", env{}},
 		"GitHub Actions, tenth attempt":  {env{"GITHUB_RUN_ID": "123", "GITHUB_RUN_ATTEMPT": "10"}, "123-10", env{}},
-		"GitHub Actions, attempt without a run": {
-			env{"GITHUB_RUN_ATTEMPT": "2", "GITHUB_SHA": "c"}, "", env{"commit": "c"},
-		},
+		"GitHub Actions, attempt without a run": {env{"GITHUB_RUN_ATTEMPT": "2"}, "", env{}},
 		"GitLab CI, branch": {
 			env{"CI_JOB_ID": "5", "CI_COMMIT_SHA": "c", "CI_COMMIT_REF_NAME": "main", "CI_PROJECT_PATH": "g/p", "CI_PIPELINE_ID": "9"},
 			"5", env{"commit": "c", "branch": "main", "repository": "g/p", "pipeline": "9"},
@@ -143,7 +141,7 @@ func TestRepositoryLosesItsCredentials(t *testing.T) {
 	// What is no URL to a parser is one to git all the same.
 	for _, given := range []string{
 		"https://user:sec%zzret@host/o/r.git", "https://user:sec^ret@host/o/r.git", "https://user:secret@host:port/o/r.git",
-		"https://user:secret @host/o/r.git", "https://user:secret@ho st/o/r.git", "https://user:secret@host/o/%zz",
+		"https://user:secret @host/o/r.git", "https://user:sec#ret@host/o/r.git", "https://user:secret@ho st/o/r.git", "https://user:secret@host/o/%zz",
 	} {
 		t.Run(given, func(t *testing.T) {
 			label := repositoryLabel(given)
@@ -154,12 +152,12 @@ func TestRepositoryLosesItsCredentials(t *testing.T) {
 }
 
 func repositoryLabel(url string) string {
-	_, labels := DetectCI(func(name string) string { return map[string]string{"GIT_URL": url}[name] })
+	_, labels := DetectCI(func(name string) string { return map[string]string{"BUILD_TAG": "t", "GIT_URL": url}[name] })
 	return labels["repository"]
 }
 
 func TestLabelsOfCIAreUTF8(t *testing.T) {
-	_, labels := DetectCI(func(name string) string { return map[string]string{"GIT_BRANCH": "fix-\xff"}[name] })
+	_, labels := DetectCI(func(name string) string { return map[string]string{"BUILD_TAG": "t", "GIT_BRANCH": "fix-\xff"}[name] })
 	require.Equal(t, map[string]string{"branch": "fix-\ufffd"}, labels)
 	require.NoError(t, validateLabels(labels))
 }
