@@ -160,14 +160,21 @@ func ReadManifest(ctx context.Context, bkt objstore.BucketReader, object string)
 	if err != nil {
 		return nil, fmt.Errorf("read manifest %s: %w", object, err)
 	}
-	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
+	// The version comes first: a newer manifest may have other types.
+	var header struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &header); err != nil {
 		return nil, fmt.Errorf("decode manifest %s: %w", object, err)
 	}
-	if m.Version > ManifestVersion {
-		return nil, fmt.Errorf("%s: version %d, this program knows %d: %w", object, m.Version, ManifestVersion, ErrNewerManifest)
+	if header.Version > ManifestVersion {
+		return nil, fmt.Errorf("%s: version %d, this program knows %d: %w", object, header.Version, ManifestVersion, ErrNewerManifest)
 	}
-	return &m, nil
+	var manifest Manifest
+	if err := json.Unmarshal(data, &manifest); err != nil {
+		return nil, fmt.Errorf("decode manifest %s: %w", object, err)
+	}
+	return &manifest, nil
 }
 
 // ManifestObjects lists the manifests of a run's parts, sorted.

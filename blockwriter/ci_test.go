@@ -30,8 +30,8 @@ func TestDetectCI(t *testing.T) {
 			env{"GITHUB_RUN_ID": "123", "GITHUB_SHA": "c", "GITHUB_REF_NAME": "7/merge", "GITHUB_HEAD_REF": "feature/x"},
 			"123", env{"commit": "c", "branch": "feature/x"},
 		},
-		"GitHub Actions, second attempt": {env{"GITHUB_RUN_ID": "123", "GITHUB_RUN_ATTEMPT": "2"}, "123-2", env{}},
-		"GitHub Actions, tenth attempt":  {env{"GITHUB_RUN_ID": "123", "GITHUB_RUN_ATTEMPT": "10"}, "123-10", env{}},
+		"GitHub Actions, second attempt":        {env{"GITHUB_RUN_ID": "123", "GITHUB_RUN_ATTEMPT": "2"}, "123-2", env{}},
+		"GitHub Actions, tenth attempt":         {env{"GITHUB_RUN_ID": "123", "GITHUB_RUN_ATTEMPT": "10"}, "123-10", env{}},
 		"GitHub Actions, attempt without a run": {env{"GITHUB_RUN_ATTEMPT": "2"}, "", env{}},
 		"GitLab CI, branch": {
 			env{"CI_JOB_ID": "5", "CI_COMMIT_SHA": "c", "CI_COMMIT_REF_NAME": "main", "CI_PROJECT_PATH": "g/p", "CI_PIPELINE_ID": "9"},

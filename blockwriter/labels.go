@@ -16,8 +16,10 @@ import (
 // labels use. Its buffers are reused from series to series.
 type labelBuilder struct {
 	external map[string]string
-	sent     []Label
-	builder  labels.ScratchBuilder
+	// renamed is told of each series whose label had to give way.
+	renamed func(label, to string)
+	sent    []Label
+	builder labels.ScratchBuilder
 }
 
 // labelError says why a label set cannot be stored.
@@ -50,7 +52,9 @@ func (lb *labelBuilder) build(r LabelReader, i int) (labels.Labels, error) {
 			// label says is there already.
 		case collides:
 			// Thanos would put the external label's value over this one.
-			lb.builder.Add(lb.exported(string(l.Name)), string(l.Value))
+			to := lb.exported(string(l.Name))
+			lb.renamed(string(l.Name), to)
+			lb.builder.Add(to, string(l.Value))
 			resort = true
 		default:
 			lb.builder.Add(unsafeString(l.Name), unsafeString(l.Value))

@@ -16,6 +16,7 @@ type metrics struct {
 	bucketRetries       prometheus.Counter
 	bucketReachable     prometheus.Gauge
 	maintenanceFailures prometheus.Counter
+	windowSeconds       prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer, r *Run) *metrics {
@@ -41,6 +42,9 @@ func newMetrics(reg prometheus.Registerer, r *Run) *metrics {
 		total("benchkeep_samples_rejected_total", "Samples refused for good, by reason.",
 			prometheus.Labels{"reason": reason.String()}, func(t *tally) int64 { return t.rejected[reason] })
 	}
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "benchkeep_finish_timeout_seconds", Help: "What a finish may take, --finish.timeout.",
+	}, func() float64 { return r.opts.FinishTimeout.Seconds() })
 	gauge := func(name, help string, read func(Status) float64) {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return read(r.Status()) })
 	}
@@ -66,6 +70,7 @@ func newMetrics(reg prometheus.Registerer, r *Run) *metrics {
 		bytesShipped:        f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_shipped_bytes_total", Help: "Bytes of the blocks uploaded and verified."}),
 		bucketRetries:       f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_bucket_retries_total", Help: "Bucket operations that did not succeed and were tried again."}),
 		bucketReachable:     f.NewGauge(prometheus.GaugeOpts{Name: "benchkeep_bucket_reachable", Help: "1 if the last manifest could be written to the bucket, 0 if not."}),
+		windowSeconds:       f.NewGauge(prometheus.GaugeOpts{Name: "benchkeep_last_window_seconds", Help: "What cutting and shipping the last window took; 0 before there was one."}),
 		maintenanceFailures: f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_maintenance_failures_total", Help: "Times that cutting and shipping while the run goes on did not complete."}),
 	}
 }

@@ -35,10 +35,6 @@ const (
 )
 
 const (
-	// heartbeatInterval is how often a running run shows in its manifest that
-	// it lives; after heartbeatFresh without one it counts as interrupted.
-	heartbeatInterval = time.Minute
-	heartbeatFresh    = 3 * time.Minute
 	// announceTimeout bounds what an unreachable bucket delays the start by.
 	announceTimeout = 5 * time.Second
 )
@@ -111,9 +107,21 @@ func New(logger *slog.Logger, reg prometheus.Registerer, opts Options) (*Run, er
 	}
 	r.logger = logger.With("run", r.rec.Manifest.Run)
 	r.pause.run = r
-	r.appending = appending{run: r, labels: labelBuilder{external: r.rec.Manifest.Labels}}
+	r.appending = appending{run: r, labels: labelBuilder{external: r.rec.Manifest.Labels, renamed: r.warnRenamed()}}
 	r.metrics = newMetrics(reg, r)
 	return r, nil
+}
+
+// warnRenamed warns once for each label that gives way to an external one: a
+// query by its own name finds the run's value.
+func (r *Run) warnRenamed() func(label, to string) {
+	warned := map[string]bool{}
+	return func(label, to string) {
+		if !warned[label] {
+			warned[label] = true
+			r.logger.Warn("series carry a label that is an external label of the run with another value; it is renamed", "label", label, "to", to)
+		}
+	}
 }
 
 // load finds or begins the record, and adds this process to it.
@@ -195,51 +203,6 @@ func (r *Run) Start(ctx context.Context) error {
 		r.loop(loopCtx)
 	}()
 	return nil
-}
-
-// loop cuts and ships what is complete while the run goes on, and keeps the
-// manifest's heartbeat fresh.
-func (r *Run) loop(ctx context.Context) {
-	heartbeat := time.NewTicker(heartbeatInterval)
-	defer heartbeat.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.due:
-		case <-heartbeat.C:
-		}
-		if err := r.Maintain(ctx); err != nil && ctx.Err() == nil {
-			r.metrics.maintenanceFailures.Inc()
-			r.logger.Warn("maintenance did not complete, it is tried again", "in", heartbeatInterval, "err", err)
-		}
-	}
-}
-
-// Maintain does what can be done before the finish: it cuts completed windows,
-// merges what overlaps, ships what no sender can change any more, gives up
-// local data that is safe, and refreshes the manifest.
-func (r *Run) Maintain(ctx context.Context) error {
-	r.workMu.Lock()
-	defer r.workMu.Unlock()
-	if r.room() == nil { // the database panics where the disk is full
-		r.db.ForceHeadMMap() // full chunks leave memory
-	}
-	if err := r.cutCompleted(ctx); err != nil {
-		return err
-	}
-	// Labels have to be final before the first block carries them.
-	if err := r.announce(ctx); err != nil {
-		return err
-	}
-	shipped, err := r.ship(ctx, r.closedBlocks())
-	if err != nil || shipped == 0 {
-		return err
-	}
-	if err := r.dropLocal(); err != nil {
-		return err
-	}
-	return r.announce(ctx)
 }
 
 // Accepting returns nil if the run takes samples now, or the error with which
@@ -329,19 +292,6 @@ func (r *Run) count(t *tally) error {
 		return fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	return nil
-}
-
-// cutIfDue wakes the loop when a window is complete: the head spans one and a
-// half, so that nothing in order can reach the first any more.
-func (r *Run) cutIfDue() {
-	head := r.db.Head()
-	if head.MaxTime()-head.MinTime() <= r.opts.BlockDuration.Milliseconds()/2*3 {
-		return
-	}
-	select {
-	case r.due <- struct{}{}:
-	default:
-	}
 }
 
 // Close lets go of the storage path. It writes down the counts, leaves

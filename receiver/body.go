@@ -26,29 +26,30 @@ type call struct {
 	decoded []byte
 }
 
-// read takes the request's body in and decompresses it. Both sizes are bounded
-// by limit, in bytes; the decompressed one is known before it is allocated.
-func (c *call) read(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, error) {
-	most := int64(snappy.MaxEncodedLen(int(limit)))
-	size := req.ContentLength
-	switch {
-	case size > most:
-		return nil, fmt.Errorf("%w: body has %d bytes", errTooLarge, size)
-	case size < 0:
+// limitBodyTime sets when the body has to be there, whether it is read or the
+// server only passes over it before an answer. The most that a body can have
+// is in bytes.
+func limitBodyTime(w http.ResponseWriter, req *http.Request, most int64) error {
+	size := min(req.ContentLength, most)
+	if size < 0 {
 		size = most // not known: as much time as the largest would get
 	}
 	deadline := time.Now().Add(bodyTimeout + time.Duration(size/slowestBody)*time.Second)
-	conn := http.NewResponseController(w)
-	if err := conn.SetReadDeadline(deadline); err != nil {
-		return nil, fmt.Errorf("set read deadline: %w", err)
+	if err := http.NewResponseController(w).SetReadDeadline(deadline); err != nil {
+		return fmt.Errorf("set read deadline: %w", err)
+	}
+	return nil
+}
+
+// read takes the request's body in and decompresses it. Both sizes are bounded
+// by limit, in bytes; the decompressed one is known before it is allocated.
+func (c *call) read(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, error) {
+	most := maxEncoded(limit)
+	if req.ContentLength > most {
+		return nil, fmt.Errorf("%w: body has %d bytes", errTooLarge, req.ContentLength)
 	}
 	c.encoded.Reset()
 	_, err := c.encoded.ReadFrom(http.MaxBytesReader(w, req.Body, most))
-	// The server goes on to listen for the next request: that is not to be cut
-	// short by this one's deadline.
-	if resetErr := conn.SetReadDeadline(time.Time{}); err == nil {
-		err = resetErr
-	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -56,8 +57,16 @@ func (c *call) read(w http.ResponseWriter, req *http.Request, limit int64) ([]by
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
+	// The server goes on to listen for the next request: that is not to be cut
+	// short by this one's deadline.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("reset read deadline: %w", err)
+	}
 	return c.decompress(limit)
 }
+
+// maxEncoded is the most bytes that snappy makes of a request within the limit.
+func maxEncoded(limit int64) int64 { return int64(snappy.MaxEncodedLen(int(limit))) }
 
 func (c *call) decompress(limit int64) ([]byte, error) {
 	n, err := snappy.DecodedLen(c.encoded.Bytes())

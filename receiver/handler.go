@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/pprof"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gorilla/mux"
@@ -55,18 +57,32 @@ func New(opts Options) http.Handler {
 		return c
 	}
 	m := mux.NewRouter()
-	m.HandleFunc("/api/v1/write", h.write).Methods(http.MethodPost)
-	m.HandleFunc("/api/v1/receive", h.write).Methods(http.MethodPost)
-	m.HandleFunc("/finish", h.finish).Methods(http.MethodPost, http.MethodPut)
-	m.HandleFunc("/api/v1/status", h.status).Methods(http.MethodGet)
-	m.HandleFunc("/-/healthy", h.healthy).Methods(http.MethodGet, http.MethodHead)
-	m.HandleFunc("/-/ready", h.ready).Methods(http.MethodGet, http.MethodHead)
-	m.Handle("/metrics", promhttp.HandlerFor(opts.Registry, promhttp.HandlerOpts{Registry: opts.Registry})).Methods(http.MethodGet)
-	m.HandleFunc("/", h.landing).Methods(http.MethodGet)
+	m.Handle("/api/v1/write", only(h.write, http.MethodPost))
+	m.Handle("/api/v1/receive", only(h.write, http.MethodPost))
+	m.Handle("/finish", only(h.finish, http.MethodPost, http.MethodPut))
+	m.Handle("/api/v1/status", only(h.status, http.MethodGet))
+	m.Handle("/-/healthy", only(h.healthy, http.MethodGet, http.MethodHead))
+	m.Handle("/-/ready", only(h.ready, http.MethodGet, http.MethodHead))
+	m.Handle("/metrics", only(promhttp.HandlerFor(opts.Registry, promhttp.HandlerOpts{Registry: opts.Registry}).ServeHTTP, http.MethodGet))
+	m.Handle("/", only(h.landing, http.MethodGet))
 	m.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	m.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	m.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	m.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	m.PathPrefix("/debug/pprof/").HandlerFunc(pprof.Index)
 	return m
+}
+
+// only answers other methods with 405 and, as HTTP asks, the ones that would
+// do; the router's own way leaves those out.
+func only(h http.HandlerFunc, methods ...string) http.Handler {
+	allow := strings.Join(methods, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !slices.Contains(methods, req.Method) {
+			w.Header().Set("Allow", allow)
+			http.Error(w, "method "+req.Method+" is not allowed here: use "+allow, http.StatusMethodNotAllowed)
+			return
+		}
+		h(w, req)
+	})
 }

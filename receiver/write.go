@@ -27,6 +27,9 @@ func (h *handler) write(w http.ResponseWriter, req *http.Request) {
 	if err == nil {
 		err = h.opts.Run.Accepting() // or the body need not be read
 	}
+	if deadlineErr := limitBodyTime(w, req, maxEncoded(h.opts.RequestBytes)); err == nil {
+		err = deadlineErr
+	}
 	var res blockwriter.Result
 	if err == nil {
 		res, err = h.store(w, req, v)

@@ -72,3 +72,13 @@ func TestEveryFlagHasItsEnvironmentVariable(t *testing.T) {
 		}
 	}
 }
+
+// TestDocsListTheMetrics compares the docs with the list that the receiver's
+// own tests hold against the program.
+func TestDocsListTheMetrics(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/metrics.md")
+	require.NoError(t, err)
+	metrics, err := os.ReadFile("../../receiver/testdata/metrics.golden")
+	require.NoError(t, err)
+	require.Contains(t, string(docs), "```\n"+string(metrics)+"```\n")
+}

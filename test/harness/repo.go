@@ -11,10 +11,10 @@ import (
 // tools is where `make tools` puts the pinned programs.
 const tools = ".cache/bin"
 
-// root is the repository's root: the folder above this file whose go.mod is
+// Root is the repository's root: the folder above this file whose go.mod is
 // the product's. With -trimpath the file's own place is not known, then the
 // search starts where the test runs.
-func root(t testing.TB) string {
+func Root(t testing.TB) string {
 	t.Helper()
 	starts := make([]string, 0, 2)
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
@@ -49,7 +49,7 @@ func product(t testing.TB) string {
 
 func program(t testing.TB, rel, target string) string {
 	t.Helper()
-	path := filepath.Join(root(t), rel)
+	path := filepath.Join(Root(t), rel)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("program %s is missing: run `%s` first", rel, target)
 	}

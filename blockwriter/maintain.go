@@ -1,0 +1,83 @@
+package blockwriter
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// heartbeatInterval is how often a running run shows in its manifest that
+	// it lives; after heartbeatFresh without one it counts as interrupted.
+	heartbeatInterval = time.Minute
+	heartbeatFresh    = 3 * time.Minute
+)
+
+// loop cuts and ships what is complete while the run goes on, and keeps the
+// manifest's heartbeat fresh.
+func (r *Run) loop(ctx context.Context) {
+	heartbeat := time.NewTicker(heartbeatInterval)
+	defer heartbeat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.due:
+		case <-heartbeat.C:
+		}
+		if err := r.Maintain(ctx); err != nil && ctx.Err() == nil {
+			r.metrics.maintenanceFailures.Inc()
+			r.logger.Warn("maintenance did not complete, it is tried again", "in", heartbeatInterval, "err", err)
+		}
+	}
+}
+
+// Maintain does what can be done before the finish: it cuts completed windows,
+// merges what overlaps, ships what no sender can change any more, gives up
+// local data that is safe, and refreshes the manifest.
+func (r *Run) Maintain(ctx context.Context) error {
+	r.workMu.Lock()
+	defer r.workMu.Unlock()
+	start := time.Now()
+	if r.room() == nil { // the database panics where the disk is full
+		r.db.ForceHeadMMap() // full chunks leave memory
+	}
+	if err := r.cutCompleted(ctx); err != nil {
+		return err
+	}
+	// Labels have to be final before the first block carries them.
+	if err := r.announce(ctx); err != nil {
+		return err
+	}
+	shipped, err := r.ship(ctx, r.closedBlocks())
+	if err != nil || shipped == 0 {
+		return err
+	}
+	r.foresee(time.Since(start))
+	if err := r.dropLocal(); err != nil {
+		return err
+	}
+	return r.announce(ctx)
+}
+
+// foresee warns while there is time where the finish, which has about as much
+// to do as one window took, will not get through.
+func (r *Run) foresee(window time.Duration) {
+	r.metrics.windowSeconds.Set(window.Seconds())
+	if window > r.opts.FinishTimeout {
+		r.logger.Warn("cutting and shipping a window took longer than the finish may; allow more with --finish.timeout, and in Kubernetes with terminationGracePeriodSeconds above it",
+			"window", window.Round(time.Millisecond), "finish.timeout", r.opts.FinishTimeout)
+	}
+}
+
+// cutIfDue wakes the loop when a window is complete: the head spans one and a
+// half, so that nothing in order can reach the first any more.
+func (r *Run) cutIfDue() {
+	head := r.db.Head()
+	if head.MaxTime()-head.MinTime() <= r.opts.BlockDuration.Milliseconds()/2*3 {
+		return
+	}
+	select {
+	case r.due <- struct{}{}:
+	default:
+	}
+}
