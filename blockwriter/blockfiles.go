@@ -117,6 +117,9 @@ func maxSeriesSize(data []byte) (int64, error) {
 		if n <= 0 || length == 0 { // what is left is padding
 			break
 		}
+		if length > end-at {
+			return 0, errTruncatedFile
+		}
 		size := padded(uint64(n) + length + crcSize)
 		most = max(most, size)
 		at += size

@@ -1,8 +1,8 @@
 package blockwriter
 
 import (
+	"cmp"
 	"maps"
-	"net/url"
 	"regexp"
 	"strings"
 )
@@ -13,6 +13,8 @@ import (
 type ciSystem struct {
 	name                                      string
 	run, commit, branch, repository, pipeline []string
+	// attempt tells apart what shares a run; the first is 1.
+	attempt []string
 }
 
 // ciSystems are tried in order. The first row is for systems without variables
@@ -25,7 +27,7 @@ var ciSystems = []ciSystem{
 	},
 	{
 		// https://docs.github.com/actions/reference/workflows-and-actions/variables
-		name: "GitHub Actions", run: []string{"GITHUB_RUN_ID"},
+		name: "GitHub Actions", run: []string{"GITHUB_RUN_ID"}, attempt: []string{"GITHUB_RUN_ATTEMPT"},
 		commit: []string{"GITHUB_SHA"}, branch: []string{"GITHUB_HEAD_REF", "GITHUB_REF_NAME"},
 		repository: []string{"GITHUB_REPOSITORY"}, pipeline: []string{"GITHUB_WORKFLOW"},
 	},
@@ -66,23 +68,31 @@ var ciSystems = []ciSystem{
 // and the labels commit, branch, repository and pipeline. What is not known is
 // left out.
 func DetectCI(getenv func(string) string) (run string, labels map[string]string) {
+	own := ciSystems[0]
+	run, labels = runIDFrom(firstSet(getenv, own.run)), own.labels(getenv)
+	id, found := detectSystem(getenv)
+	maps.Copy(found, labels) // one's own come first
+	return cmp.Or(run, id), found
+}
+
+// detectSystem finds the CI system: the one whose job id is set, or else one
+// that some label is known of.
+func detectSystem(getenv func(string) string) (run string, labels map[string]string) {
 	labels = map[string]string{}
-	for _, s := range ciSystems {
+	for _, s := range ciSystems[1:] {
 		found := s.labels(getenv)
-		maps.Copy(found, labels) // what was found first stays
-		labels = found
-		if run == "" {
-			run = runIDFrom(firstSet(getenv, s.run))
+		if id := runIDFrom(firstSet(getenv, s.run)); id != "" {
+			// Attempts of one workflow run share its id; the first goes without a number.
+			if attempt := firstSet(getenv, s.attempt); attempt != "" && attempt != "1" {
+				id += "-" + attempt
+			}
+			return id, found
 		}
-		if run != "" && s.name != ciSystems[0].name {
-			break
+		if len(labels) == 0 {
+			labels = found
 		}
 	}
-	// Attempts of one workflow run share its id; the first goes without a number.
-	if attempt := getenv("GITHUB_RUN_ATTEMPT"); attempt > "1" && run == runIDFrom(getenv("GITHUB_RUN_ID")) {
-		run += "-" + attempt
-	}
-	return run, labels
+	return "", labels
 }
 
 func (s ciSystem) labels(getenv func(string) string) map[string]string {
@@ -114,13 +124,11 @@ func runIDFrom(id string) string {
 	return id[:min(len(id), 120)]
 }
 
+// credentials are user and password of a URL, whether or not it is a valid one.
+var credentials = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)[^/]*@`)
+
 // withoutCredentials drops user and password of a URL: repositories are cloned
 // with tokens, and labels are there for everyone to read.
 func withoutCredentials(value string) string {
-	u, err := url.Parse(value)
-	if err != nil || u.User == nil {
-		return value
-	}
-	u.User = nil
-	return u.String()
+	return credentials.ReplaceAllString(value, "$1")
 }

@@ -40,6 +40,10 @@ func (r *Run) Finish(ctx context.Context, trigger string) error {
 	select {
 	case <-r.started:
 	case <-ctx.Done():
+		go func() { // asked for is asked for
+			<-r.started
+			r.beginFinish(trigger)
+		}()
 		return ctx.Err()
 	}
 	f := r.beginFinish(trigger)

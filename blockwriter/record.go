@@ -57,12 +57,22 @@ func readRecord(dir string) (*record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read record of the run: %w", err)
 	}
+	path := filepath.Join(dir, recordFile)
+	// The version comes first: a newer record may have other types.
+	var header struct {
+		Manifest struct {
+			Version int `json:"version"`
+		} `json:"manifest"`
+	}
+	if err := json.Unmarshal(data, &header); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", path, err)
+	}
+	if header.Manifest.Version > archive.ManifestVersion {
+		return nil, fmt.Errorf("%s: %w", path, archive.ErrNewerManifest)
+	}
 	var rec record
 	if err := json.Unmarshal(data, &rec); err != nil {
-		return nil, fmt.Errorf("decode %s: %w", filepath.Join(dir, recordFile), err)
-	}
-	if rec.Manifest.Version > archive.ManifestVersion {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, recordFile), archive.ErrNewerManifest)
+		return nil, fmt.Errorf("decode %s: %w", path, err)
 	}
 	return &rec, nil
 }

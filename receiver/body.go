@@ -4,18 +4,23 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/golang/snappy"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
-	// A body gets bodyTimeout, and more for what is large: at slowestBody
-	// bytes/s a legitimate request still passes, while a sender that trickles
-	// bytes to hold a slot does not.
+	// A body gets bodyTimeout, and more for each byte that has arrived: at
+	// slowestBody bytes/s a legitimate request still passes, while a sender
+	// that trickles bytes does not.
 	bodyTimeout = 15 * time.Second
 	slowestBody = 64 << 10
+
+	// bodyPart is how much of a body is read, and counted as memory, at a time.
+	bodyPart = 64 << 10
 )
 
 // A call is the memory of one write: what was read, what it decompressed to,
@@ -26,48 +31,58 @@ type call struct {
 	decoded []byte
 }
 
-// limitBodyTime sets when the body has to be there, whether it is read or the
-// server only passes over it before an answer. The most that a body can have
-// is in bytes.
-func limitBodyTime(w http.ResponseWriter, req *http.Request, most int64) error {
-	size := min(req.ContentLength, most)
-	if size < 0 {
-		size = most // not known: as much time as the largest would get
-	}
-	deadline := time.Now().Add(bodyTimeout + time.Duration(size/slowestBody)*time.Second)
+// limitBodyTime sets until when the next part of the body has to be there, of
+// which a number of bytes has arrived since start. Outside of reading it holds
+// for the server, which passes over a body before it sends an answer.
+func limitBodyTime(w http.ResponseWriter, start time.Time, arrived int) error {
+	deadline := start.Add(bodyTimeout + time.Duration(arrived/slowestBody)*time.Second)
 	if err := http.NewResponseController(w).SetReadDeadline(deadline); err != nil {
 		return fmt.Errorf("set read deadline: %w", err)
 	}
 	return nil
 }
 
-// read takes the request's body in and decompresses it. Both sizes are bounded
-// by limit, in bytes; the decompressed one is known before it is allocated.
-func (c *call) read(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, error) {
+// read takes the request's body in. Its size is bounded by limit, in bytes
+// after decompression. The memory of what has arrived is taken from the share
+// of all bodies, and given back by the returned function: a body that only
+// announces bytes takes none.
+func (c *call) read(w http.ResponseWriter, req *http.Request, limit int64, bodies *semaphore.Weighted) (free func(), err error) {
+	var taken int64
+	free = func() { bodies.Release(taken) }
 	most := maxEncoded(limit)
 	if req.ContentLength > most {
-		return nil, fmt.Errorf("%w: body has %d bytes", errTooLarge, req.ContentLength)
+		return free, fmt.Errorf("%w: body has %d bytes", errTooLarge, req.ContentLength)
 	}
 	c.encoded.Reset()
-	_, err := c.encoded.ReadFrom(http.MaxBytesReader(w, req.Body, most))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, fmt.Errorf("%w: body has more than %d bytes", errTooLarge, most)
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errBody, err)
+	start, body := time.Now(), http.MaxBytesReader(w, req.Body, most)
+	for {
+		if err := limitBodyTime(w, start, c.encoded.Len()); err != nil {
+			return free, err
+		}
+		if !bodies.TryAcquire(bodyPart) {
+			return free, errOverloaded
+		}
+		taken += bodyPart
+		_, err := io.CopyN(&c.encoded, body, bodyPart)
+		var tooLarge *http.MaxBytesError
+		switch {
+		case errors.Is(err, io.EOF):
+			// The server goes on to listen for the next request: that is not to
+			// be cut short by this one's deadline.
+			return free, http.NewResponseController(w).SetReadDeadline(time.Time{})
+		case errors.As(err, &tooLarge):
+			return free, fmt.Errorf("%w: body has more than %d bytes", errTooLarge, most)
+		case err != nil:
+			return free, fmt.Errorf("%w: %w", errBody, err)
+		}
 	}
-	// The server goes on to listen for the next request: that is not to be cut
-	// short by this one's deadline.
-	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
-		return nil, fmt.Errorf("reset read deadline: %w", err)
-	}
-	return c.decompress(limit)
 }
 
 // maxEncoded is the most bytes that snappy makes of a request within the limit.
 func maxEncoded(limit int64) int64 { return int64(snappy.MaxEncodedLen(int(limit))) }
 
+// decompress gives the message that was read. Its size is known, and checked,
+// before it is allocated.
 func (c *call) decompress(limit int64) ([]byte, error) {
 	n, err := snappy.DecodedLen(c.encoded.Bytes())
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/promslog"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/benchkeep/benchkeep/blockwriter"
 )
@@ -98,8 +99,7 @@ func TestCallKeepsItsMemoryWithinBounds(t *testing.T) {
 	read := func(c *call, n int) []byte {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(padded(t, n, true)))
 		require.NoError(t, err)
-		decoded, err := c.read(deadlineless{}, req, 16<<20)
-		require.NoError(t, err)
+		decoded := readAll(t, c, req)
 		require.Equal(t, n, len(decoded))
 		return decoded
 	}
@@ -112,13 +112,26 @@ func TestCallKeepsItsMemoryWithinBounds(t *testing.T) {
 	filling := pbField(15, make([]byte, maxKeptBytes+1))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(snappy.Encode(nil, filling)))
 	require.NoError(t, err)
-	_, err = c.read(deadlineless{}, req, 16<<20)
-	require.NoError(t, err)
+	readAll(t, c, req)
 	require.Greater(t, cap(c.decoded), maxKeptBytes)
 	c.encoded.Grow(maxKeptBytes + 1)
 	c.release()
 	require.Zero(t, cap(c.decoded), "a monster is given up")
 	require.Zero(t, c.encoded.Cap())
+}
+
+// readAll reads and decompresses a request, and checks that the memory of the
+// body is given back.
+func readAll(t *testing.T, c *call, req *http.Request) []byte {
+	const limit = 16 << 20
+	bodies := semaphore.NewWeighted(2 * limit)
+	free, err := c.read(deadlineless{}, req, limit, bodies)
+	require.NoError(t, err)
+	free()
+	require.True(t, bodies.TryAcquire(2*limit))
+	decoded, err := c.decompress(limit)
+	require.NoError(t, err)
+	return decoded
 }
 
 // deadlineless is a ResponseWriter whose connection takes any deadline.
@@ -192,7 +205,7 @@ func TestBodyThatDoesNotArriveIsAskedForAgain(t *testing.T) {
 	}{
 		"nothing arrives": {1000, "", bodyTimeout},
 		"too few bytes":   {1000, "abc", bodyTimeout},
-		"of a larger one": {4 * slowestBody, "abc", bodyTimeout + 4*time.Second},
+		"of a larger one": {4 * slowestBody, "abc", bodyTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -234,19 +247,31 @@ func TestSlowBodyPasses(t *testing.T) {
 	}
 }
 
-// The deadline of one write is not that of the next on the same connection.
+// The deadline of one write is not that of the next on the same connection,
+// whether its body was read or passed over.
 func TestConnectionOutlivesTheDeadlineOfABody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn := onPipe(t, &fakeRun{}, Options{RequestBytes: 1 << 20})
-		body := padded(t, 1000, true)
-		for range 3 {
-			conn.send("POST /api/v1/write HTTP/1.1", "Host: test", fmt.Sprint("Content-Length: ", len(body)))
-			_, err := conn.Write(body)
-			require.NoError(t, err)
-			require.Equal(t, http.StatusNoContent, conn.answer().status)
-			time.Sleep(10 * bodyTimeout) // of the bubble's clock
-		}
-	})
+	for name, tc := range map[string]struct {
+		run    *fakeRun
+		status int
+	}{
+		"accepted": {&fakeRun{}, http.StatusNoContent},
+		"slow":     {&fakeRun{slow: 10 * bodyTimeout}, http.StatusNoContent},
+		"refused":  {&fakeRun{accepting: blockwriter.ErrNotOpen}, http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn := onPipe(t, tc.run, Options{RequestBytes: 1 << 20})
+				body := padded(t, 1000, true)
+				for range 3 {
+					conn.send("POST /api/v1/write HTTP/1.1", "Host: test", fmt.Sprint("Content-Length: ", len(body)))
+					_, err := conn.Write(body)
+					require.NoError(t, err)
+					require.Equal(t, tc.status, conn.answer().status)
+					time.Sleep(10 * bodyTimeout) // of the bubble's clock
+				}
+			})
+		})
+	}
 }
 
 // A write that is refused by its headers is answered too, though its body does

@@ -22,6 +22,12 @@ type request struct {
 	// be random, and the same for all requests of the process.
 	seed uint64
 
+	// maxSize bounds what the batch may take in memory, in bytes; 0 is no bound.
+	// Messages of two bytes decode to structs of many, so that a bound on the
+	// body alone would be none.
+	maxSize int64
+	size    int64 // of the batch so far
+
 	body []byte
 	v2   bool // of remote write 2.0
 	// labels tells where the labels of each series are.
@@ -70,7 +76,7 @@ func (r *request) reset() {
 		Histograms: dropped(r.Histograms),
 		Metadata:   dropped(r.Metadata),
 	}
-	r.body, r.v2 = nil, false
+	r.body, r.v2, r.size = nil, false, 0
 	r.labels = emptied(r.labels)
 	r.arena = emptied(r.arena)
 	r.symbols = dropped(r.symbols)
@@ -108,6 +114,19 @@ func (r *request) start(body []byte, v2 bool) error {
 	return nil
 }
 
+// keep appends a part of the batch to s, unless the batch has become too large:
+// then decoding goes on to see whether the request is malformed, but takes no
+// more memory.
+func keep[T any](r *request, s []T, part T) []T {
+	r.size += int64(unsafe.Sizeof(part))
+	if r.tooLarge() {
+		return s
+	}
+	return append(s, part)
+}
+
+func (r *request) tooLarge() bool { return r.maxSize > 0 && r.size > r.maxSize }
+
 // beginSeries begins a series whose samples and histograms will be the next ones.
 func (r *request) beginSeries() blockwriter.Series {
 	return blockwriter.Series{
@@ -122,8 +141,8 @@ func (r *request) endSeries(s blockwriter.Series, labels labelRange, hash xxh3.U
 	s.Hash = hash
 	s.Samples.To = int32(len(r.Samples))
 	s.Histograms.To = int32(len(r.Histograms))
-	r.Series = append(r.Series, s)
-	r.labels = append(r.labels, labels)
+	r.Series = keep(r, r.Series, s)
+	r.labels = keep(r, r.labels, labels)
 }
 
 // sample decodes a Sample message. Both versions number its fields alike, but
@@ -142,7 +161,7 @@ func (r *request) sample(m message) error {
 			m.skip()
 		}
 	}
-	r.Samples = append(r.Samples, s)
+	r.Samples = keep(r, r.Samples, s)
 	return m.err
 }
 

@@ -1,6 +1,8 @@
 package receiver
 
 import (
+	"unsafe"
+
 	"github.com/prometheus/prometheus/model/histogram"
 
 	"github.com/benchkeep/benchkeep/blockwriter"
@@ -30,6 +32,10 @@ type wireBuckets struct {
 	counts []float64
 }
 
+// histogramSize is what a histogram takes beside its place in the batch and its
+// buckets, which take little more than on the wire.
+const histogramSize = int64(unsafe.Sizeof(histogram.FloatHistogram{}))
+
 // nativeHistogram decodes a Histogram message. It is the same in both versions
 // but for the start timestamp, which is unknown to 1.0. Nothing is validated
 // beyond the encoding.
@@ -38,7 +44,10 @@ func (r *request) nativeHistogram(m message) error {
 	if err := r.histogram.decode(m, r.v2); err != nil {
 		return err
 	}
-	r.Histograms = append(r.Histograms, r.histogram.sample())
+	r.size += histogramSize
+	if !r.tooLarge() {
+		r.Histograms = keep(r, r.Histograms, r.histogram.sample())
+	}
 	return nil
 }
 

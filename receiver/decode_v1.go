@@ -149,6 +149,6 @@ func (r *request) metadataV1(m message) error {
 			m.skip()
 		}
 	}
-	r.Metadata = append(r.Metadata, d)
+	r.Metadata = keep(r, r.Metadata, d)
 	return m.err
 }

@@ -48,8 +48,8 @@ func (r *request) readSymbols(m message) (firstSeries int, err error) {
 		switch m.num {
 		case 4:
 			symbol := m.bytes()
-			r.symbols = append(r.symbols, symbol)
-			r.hashes = append(r.hashes, xxh3.Hash128Seed(symbol, r.seed).Bytes())
+			r.symbols = keep(r, r.symbols, symbol)
+			r.hashes = keep(r, r.hashes, xxh3.Hash128Seed(symbol, r.seed).Bytes())
 		case 5:
 			firstSeries = min(firstSeries, m.tag)
 			m.bytes()
@@ -241,6 +241,6 @@ func (r *request) metadataV2(start int, d metadataV2) (int32, error) {
 	if d.typ == 0 && len(help) == 0 && len(unit) == 0 {
 		return -1, nil
 	}
-	r.Metadata = append(r.Metadata, blockwriter.Metadata{Help: help, Unit: unit, Type: d.typ})
+	r.Metadata = keep(r, r.Metadata, blockwriter.Metadata{Help: help, Unit: unit, Type: d.typ})
 	return int32(len(r.Metadata) - 1), nil
 }

@@ -13,7 +13,7 @@ var (
 	errEncoding   = errors.New("content encoding is not snappy (the block format)")
 	errTooLarge   = errors.New("request is larger than --limit.request-bytes allows; let the sender put fewer samples in one (max_samples_per_send)")
 	errBody       = errors.New("request body did not arrive in full")
-	errOverloaded = errors.New("as many writes as --limit.concurrent-writes allows are under way")
+	errOverloaded = errors.New("more writes are under way than --limit.concurrent-writes, or memory for their bodies, allows")
 	errRejected   = errors.New("samples rejected")
 )
 

@@ -100,12 +100,12 @@ func TestFinishWithoutWaiting(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, a.status)
 	require.Equal(t, "run-1", s.statusIn(a).Run)
 
-	<-g.entered // the finish is under way though the request is over
+	await(t, g.entered) // the finish is under way though the request is over
 	require.Equal(t, blockwriter.StateDraining, s.status().State)
 	require.Equal(t, http.StatusNoContent, s.write(version1, encode(t, version1, float("b", 1))).status, "the last writes are welcome")
 	require.Equal(t, http.StatusAccepted, s.do(http.MethodPut, "/finish?wait=false", nil).status)
 	close(g.opened)
-	<-run.Finished()
+	await(t, run.Finished())
 	require.EqualValues(t, 2, s.status().Archived)
 	require.EqualValues(t, 1, g.drains.Load())
 }
@@ -131,7 +131,7 @@ func TestConcurrentFinishesGetTheSameAnswer(t *testing.T) {
 			answers <- s.do([]string{http.MethodPost, http.MethodPut}[i%2], "/finish", nil)
 		})
 	}
-	<-g.entered
+	await(t, g.entered)
 	close(g.opened)
 	calls.Wait()
 	close(answers)
@@ -163,11 +163,11 @@ func TestClientThatGoesAwayDoesNotStopTheFinish(t *testing.T) {
 
 	client := s.dial()
 	client.send("POST /finish HTTP/1.1", "Host: test", "Content-Length: 0")
-	<-g.entered
+	await(t, g.entered)
 	require.NoError(t, client.Close())
-	require.ErrorIs(t, <-run.ended, context.Canceled, "nobody waits any more")
+	require.ErrorIs(t, await(t, run.ended), context.Canceled, "nobody waits any more")
 	require.Equal(t, blockwriter.StateDraining, run.State())
 	close(g.opened)
-	<-run.Finished()
+	await(t, run.Finished())
 	require.EqualValues(t, 1, s.status().Archived)
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/pprof"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/benchkeep/benchkeep/blockwriter"
 )
@@ -34,26 +36,41 @@ type Options struct {
 	Writers  *Writers
 	// RequestBytes bounds a request, in bytes after decompression.
 	RequestBytes int64
-	// ConcurrentWrites bounds the writes that are read and appended at a time;
-	// with RequestBytes it bounds the memory that writes take.
+	// ConcurrentWrites bounds the writes that wait to be stored, or are.
 	ConcurrentWrites int
 }
 
 type handler struct {
 	opts     Options
 	metrics  *metrics
-	slots    chan struct{} // one taken by each write under way
-	calls    sync.Pool     // of *call
+	bodies   *semaphore.Weighted // bytes that bodies on their way may take
+	slots    chan struct{}       // one taken by each write that waits or is stored
+	turns    chan struct{}       // one taken by each write that is stored
+	calls    sync.Pool           // of *call
 	refusals throttle
 }
 
+// The memory of writes, as multiples of Options.RequestBytes: all bodies that
+// are on their way together, and the decoded batch of each that is stored.
+// Docs: sizing.md.
+const (
+	bodiesShare = 4
+	batchShare  = 4
+)
+
 // New builds the handler of all endpoints.
 func New(opts Options) http.Handler {
-	h := &handler{opts: opts, metrics: newMetrics(opts.Registry), slots: make(chan struct{}, opts.ConcurrentWrites)}
+	h := &handler{
+		opts:    opts,
+		metrics: newMetrics(opts.Registry),
+		bodies:  semaphore.NewWeighted(max(bodiesShare*opts.RequestBytes, bodyPart)),
+		slots:   make(chan struct{}, opts.ConcurrentWrites),
+		turns:   make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
 	seed := rand.Uint64()
 	h.calls.New = func() any {
 		c := &call{}
-		c.seed = seed
+		c.seed, c.maxSize = seed, batchShare*opts.RequestBytes
 		return c
 	}
 	m := mux.NewRouter()

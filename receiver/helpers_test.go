@@ -98,10 +98,22 @@ func startRun(t *testing.T, change ...func(*blockwriter.Options)) *blockwriter.R
 	return run
 }
 
+// await receives from a channel, or fails the test.
+func await[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		require.Fail(t, "nothing came")
+	}
+	return v
+}
+
 // fakeRun fails as it is told to. Its methods do nothing else.
 type fakeRun struct {
 	state                           blockwriter.State
 	accepting, appending, finishing error
+	slow                            time.Duration // an append takes it
 	appends                         atomic.Int32
 }
 
@@ -109,6 +121,7 @@ func (f *fakeRun) Accepting() error { return f.accepting }
 
 func (f *fakeRun) Append(b *blockwriter.Batch) (blockwriter.Result, error) {
 	f.appends.Add(1)
+	time.Sleep(f.slow)
 	return blockwriter.Result{Samples: len(b.Samples)}, f.appending
 }
 

@@ -27,7 +27,7 @@ func (h *handler) write(w http.ResponseWriter, req *http.Request) {
 	if err == nil {
 		err = h.opts.Run.Accepting() // or the body need not be read
 	}
-	if deadlineErr := limitBodyTime(w, req, maxEncoded(h.opts.RequestBytes)); err == nil {
+	if deadlineErr := limitBodyTime(w, start, 0); err == nil {
 		err = deadlineErr
 	}
 	var res blockwriter.Result
@@ -51,27 +51,31 @@ func (h *handler) write(w http.ResponseWriter, req *http.Request) {
 }
 
 // store reads, decodes and appends one request.
+//
+// Reading takes as long as the sender likes, so that any number of bodies may
+// be on their way, as long as what has arrived of them keeps within its share
+// of memory. From there on it is this process' own work: few requests may wait
+// for it, and as many as there are processors have it done at a time.
 func (h *handler) store(w http.ResponseWriter, req *http.Request, v version) (blockwriter.Result, error) {
+	c := h.calls.Get().(*call)
+	defer func() {
+		c.release()
+		h.calls.Put(c)
+	}()
+	free, err := c.read(w, req, h.opts.RequestBytes, h.bodies)
+	defer free()
+	if err != nil {
+		return blockwriter.Result{}, err
+	}
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
 	default:
 		return blockwriter.Result{}, errOverloaded
 	}
-	c := h.calls.Get().(*call)
-	defer func() {
-		c.release()
-		h.calls.Put(c)
-	}()
-	body, err := c.read(w, req, h.opts.RequestBytes)
-	if err != nil {
-		return blockwriter.Result{}, err
-	}
-	decode := c.decodeV1
-	if v == version2 {
-		decode = c.decodeV2
-	}
-	if err := decode(body); err != nil {
+	h.turns <- struct{}{}
+	defer func() { <-h.turns }()
+	if err := c.decode(v, h.opts.RequestBytes); err != nil {
 		return blockwriter.Result{}, err
 	}
 	c.Sender = req.UserAgent()
@@ -80,6 +84,23 @@ func (h *handler) store(w http.ResponseWriter, req *http.Request, v version) (bl
 		err = fmt.Errorf("%w: %s", errRejected, res.Rejected)
 	}
 	return res, err
+}
+
+// decode decompresses and decodes what was read.
+func (c *call) decode(v version, limit int64) error {
+	body, err := c.decompress(limit)
+	if err != nil {
+		return err
+	}
+	if v == version2 {
+		err = c.decodeV2(body)
+	} else {
+		err = c.decodeV1(body)
+	}
+	if c.tooLarge() {
+		return fmt.Errorf("%w: it decodes to more than %d bytes", errTooLarge, c.maxSize)
+	}
+	return err
 }
 
 // logRefusal logs an answer that is not 204, at most one in a second and

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -166,24 +167,62 @@ func TestErrorsOfTheRun(t *testing.T) {
 	}
 }
 
-// A slot is taken while a body arrives, and free again before the answer does.
-func TestMoreWritesThanAllowedAreAskedToTryAgain(t *testing.T) {
-	s := serve(t, startRun(t), Options{ConcurrentWrites: 1})
-	body := encode(t, version1, float("a", 1))
-	held := s.dial()
-	held.send("POST /api/v1/write HTTP/1.1", "Host: test", fmt.Sprint("Content-Length: ", len(body)), "Expect: 100-continue")
-	require.Equal(t, http.StatusContinue, held.answer().status, "the receiver waits for the body")
+// heldRun lets appends wait.
+type heldRun struct {
+	fakeRun
+	entered, release chan struct{}
+}
 
-	a := s.write(version1, encode(t, version1, float("b", 1)))
+func (h *heldRun) Append(b *blockwriter.Batch) (blockwriter.Result, error) {
+	h.entered <- struct{}{}
+	<-h.release
+	return h.fakeRun.Append(b)
+}
+
+func TestMoreWritesThanAllowedAreAskedToTryAgain(t *testing.T) {
+	run := &heldRun{entered: make(chan struct{}), release: make(chan struct{})}
+	s := serve(t, run, Options{ConcurrentWrites: 1})
+	body := encode(t, version1, float("a", 1))
+	first := make(chan int, 1)
+	go func() { first <- s.write(version1, body).status }()
+	<-run.entered
+
+	a := s.write(version1, body)
 	require.Equal(t, http.StatusServiceUnavailable, a.status)
 	require.Contains(t, a.body, "--limit.concurrent-writes")
-	require.Zero(t, s.status().Received)
+	close(run.release)
+	require.Equal(t, http.StatusNoContent, <-first)
+	go func() { <-run.entered }()
+	require.Equal(t, http.StatusNoContent, s.write(version1, body).status)
+}
 
-	_, err := held.Write(body)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusNoContent, held.answer().status)
+// However many bodies do not arrive, one that does is stored.
+func TestBodiesThatDoNotArriveTakeNoSlot(t *testing.T) {
+	s := serve(t, startRun(t), Options{ConcurrentWrites: 1})
+	for range 5 {
+		held := s.dial()
+		held.send("POST /api/v1/write HTTP/1.1", "Host: test", "Content-Length: 1000", "Expect: 100-continue")
+		require.Equal(t, http.StatusContinue, held.answer().status, "the receiver waits for the body")
+	}
 	require.Equal(t, http.StatusNoContent, s.write(version1, encode(t, version1, float("b", 1))).status)
-	require.EqualValues(t, 2, s.status().Written)
+}
+
+// Two bytes a series or sample are many in memory.
+func TestRequestThatDecodesToTooMuchIsRefused(t *testing.T) {
+	s := serve(t, startRun(t), Options{RequestBytes: 64 << 10})
+	for name, field := range map[string]string{
+		"series":     "\x0a\x00",
+		"samples":    "\x0a\x02\x12\x00",
+		"histograms": "\x0a\x02\x22\x00",
+		"metadata":   "\x1a\x00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := snappy.Encode(nil, []byte(strings.Repeat(field, (64<<10)/len(field))))
+			a := s.write(version1, body)
+			require.Equal(t, http.StatusRequestEntityTooLarge, a.status)
+			require.Contains(t, a.body, "it decodes to more than 262144 bytes")
+		})
+	}
 }
 
 // A sender that goes away in the middle of a body gives its slot back.

@@ -69,7 +69,7 @@ func addReceive(app *kingpin.Application) func() int {
 	cmd.Flag("finish.stale-markers", "End every live series with a staleness marker.").BoolVar(&f.run.StaleMarkers)
 	cmd.Flag("limit.series", "Most series in the head; 0 is no limit. More are rejected, known ones go on.").Default("5000000").IntVar(&f.run.SeriesLimit)
 	cmd.Flag("limit.request-bytes", "Largest write request, decompressed.").Default("32MiB").BytesVar(&f.requestBytes)
-	cmd.Flag("limit.concurrent-writes", "Most write requests at a time; others are asked to try again.").Default("64").IntVar(&f.concurrent)
+	cmd.Flag("limit.concurrent-writes", "Most write requests that wait to be stored at a time; others are asked to try again.").Default("64").IntVar(&f.concurrent)
 	cmd.Flag("limit.future", "How far ahead of this machine's clock a sample may be.").Default("10m").DurationVar(&f.run.FutureLimit)
 	f.logger = addLogFlags(cmd)
 	return func() int { return f.receive() }
@@ -143,10 +143,17 @@ func (f *receiveFlags) validate() error {
 		return fmt.Errorf("--limit.request-bytes=%d: want 1 byte to 1GiB", f.requestBytes)
 	case f.concurrent < 1:
 		return fmt.Errorf("--limit.concurrent-writes=%d: want 1 or more", f.concurrent)
-	case f.quiet < 0:
-		return fmt.Errorf("--finish.quiet=%s: want 0 or more", f.quiet)
-	case f.drain < 0:
-		return fmt.Errorf("--finish.drain-timeout=%s: want 0 or more", f.drain)
+	}
+	for _, d := range []struct {
+		flag string
+		is   time.Duration
+	}{
+		{"--finish.quiet", f.quiet}, {"--finish.drain-timeout", f.drain}, {"--finish.timeout", f.run.FinishTimeout},
+		{"--block.duration", f.run.BlockDuration}, {"--ooo.window", f.run.OutOfOrderWindow}, {"--limit.future", f.run.FutureLimit},
+	} {
+		if d.is <= 0 {
+			return fmt.Errorf("%s=%s: want more than 0", d.flag, d.is)
+		}
 	}
 	if err := web.Validate(f.webConfig); err != nil {
 		return fmt.Errorf("--web.config.file=%s: %w", f.webConfig, err)

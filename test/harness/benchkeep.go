@@ -124,6 +124,9 @@ func (r *Receiver) State() (string, error) {
 	return status.State, err
 }
 
+// Metric is the sum of all series of a metric of the receiver's own.
+func (r *Receiver) Metric(name string) (float64, error) { return metric(r.URL, name) }
+
 // Benchkeep runs a benchkeep command to its end.
 func Benchkeep(t testing.TB, dir, name string, args ...string) *Process {
 	t.Helper()

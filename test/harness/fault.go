@@ -32,7 +32,7 @@ func Answer(status int, code string) Fault {
 		x.w.Header().Set("Content-Type", "application/xml")
 		x.w.WriteHeader(status)
 		fmt.Fprintf(x.w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"+
-			"<Error><Code>%s</Code><Message>This is a test.</Message></Error>", code)
+			"<Error><Code>%s</Code><Message>%[1]s, says the test.</Message></Error>", code)
 	}
 }
 

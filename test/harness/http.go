@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -44,4 +45,24 @@ func getJSON(url string, v any) error {
 		return fmt.Errorf("decode answer of %s: %w", url, err)
 	}
 	return nil
+}
+
+// metric is the sum of all series of a metric that a program shows.
+func metric(url, name string) (float64, error) {
+	status, body, err := get(url + "/metrics")
+	if err != nil || status != http.StatusOK {
+		return 0, fmt.Errorf("metrics of %s: status %d: %w", url, status, err)
+	}
+	sum := 0.0
+	for line := range strings.Lines(string(body)) {
+		if !strings.HasPrefix(line, name) {
+			continue
+		}
+		var v float64
+		if _, err := fmt.Sscan(line[strings.LastIndexByte(line, ' ')+1:], &v); err != nil {
+			return 0, fmt.Errorf("metric %s: %w", name, err)
+		}
+		sum += v
+	}
+	return sum, nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -105,24 +104,7 @@ func (p *Prometheus) WaitMetadata() {
 }
 
 // ownMetric is the sum of Prometheus' own metric of that name.
-func (p *Prometheus) ownMetric(name string) (float64, error) {
-	status, body, err := get(p.URL + "/metrics")
-	if err != nil || status != 200 {
-		return 0, fmt.Errorf("metrics of Prometheus: status %d: %w", status, err)
-	}
-	sum := 0.0
-	for line := range strings.Lines(string(body)) {
-		if !strings.HasPrefix(line, name) {
-			continue
-		}
-		var v float64
-		if _, err := fmt.Sscan(line[strings.LastIndexByte(line, ' ')+1:], &v); err != nil {
-			return 0, fmt.Errorf("metric %s: %w", name, err)
-		}
-		sum += v
-	}
-	return sum, nil
-}
+func (p *Prometheus) ownMetric(name string) (float64, error) { return metric(p.URL, name) }
 
 // WaitCalm waits until the middle of the longest pause between scrapes.
 // Prometheus itself never sends what its remote write has not read from its

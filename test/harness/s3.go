@@ -62,7 +62,8 @@ func (b Bucket) Via(t testing.TB, dir, address string) Bucket {
 // WrongSecret is the bucket with credentials that its server does not accept.
 func (b Bucket) WrongSecret(t testing.TB, dir, secret string) Bucket {
 	t.Helper()
-	b.ConfigFile = WriteFile(t, dir, "objstore-wrong-secret.yml", s3Config(b.Address, filepath.Base(b.Dir), secret))
+	name := filepath.Base(b.Dir)
+	b.ConfigFile = WriteFile(t, dir, "objstore-"+name+"-with-wrong-secret.yml", s3Config(b.Address, name, secret))
 	return b
 }
 
@@ -70,7 +71,7 @@ func (b Bucket) WrongSecret(t testing.TB, dir, secret string) Bucket {
 func (b Bucket) Missing(t testing.TB, dir, name string) Bucket {
 	t.Helper()
 	return Bucket{
-		ConfigFile: WriteFile(t, dir, "objstore-missing.yml", s3Config(b.Address, name, secretKey)),
+		ConfigFile: WriteFile(t, dir, "objstore-"+name+"-missing.yml", s3Config(b.Address, name, secretKey)),
 		Address:    b.Address,
 	}
 }
