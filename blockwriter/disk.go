@@ -8,7 +8,7 @@ import "fmt"
 const (
 	reserveMost      = 32 << 20 // bytes at least, where the disk is large
 	reserveShare     = 8        // else a part of a small disk
-	reservePerSample = 3        // bytes for a sample in the head
+	reservePerSample = 4        // bytes for a sample in the head
 	reservePerSeries = 512      // bytes for its series in the index
 )
 

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -67,7 +69,7 @@ func addReceive(app *kingpin.Application) func() int {
 	cmd.Flag("finish.timeout", "Longest finish, drain included; after it the run is failed, its data kept.").Default("10m").DurationVar(&f.run.FinishTimeout)
 	cmd.Flag("finish.exit", "Exit after a finish asked for over HTTP.").BoolVar(&f.finishExit)
 	cmd.Flag("finish.stale-markers", "End every live series with a staleness marker.").BoolVar(&f.run.StaleMarkers)
-	cmd.Flag("limit.series", "Most series in the head; 0 is no limit. More are rejected, known ones go on.").Default("5000000").IntVar(&f.run.SeriesLimit)
+	cmd.Flag("limit.series", "Most series in the head; more are rejected, known ones go on. 0: what the memory limit (cgroup or GOMEMLIMIT) allows; none without one.").Default("0").IntVar(&f.run.SeriesLimit)
 	cmd.Flag("limit.request-bytes", "Largest write request, decompressed.").Default("32MiB").BytesVar(&f.requestBytes)
 	cmd.Flag("limit.concurrent-writes", "Most write requests that wait to be stored at a time; others are asked to try again.").Default("64").IntVar(&f.concurrent)
 	cmd.Flag("limit.future", "How far ahead of this machine's clock a sample may be.").Default("10m").DurationVar(&f.run.FutureLimit)
@@ -84,6 +86,7 @@ func (f *receiveFlags) receive() int {
 		return badUsage(err)
 	}
 	f.identify(logger)
+	f.limitSeries(logger)
 
 	signals := listenForSignals(logger)
 	registry := newRegistry()
@@ -172,6 +175,17 @@ func (f *receiveFlags) identify(logger *slog.Logger) {
 		maps.Copy(labels, f.run.Labels)
 		f.run.Labels = labels
 	}
+}
+
+// limitSeries derives the limit from the memory there is, if none was given: it
+// is better to reject a series, and say so, than to be killed with all of them.
+func (f *receiveFlags) limitSeries(logger *slog.Logger) {
+	memory := debug.SetMemoryLimit(-1) // reads it
+	if f.run.SeriesLimit != 0 || memory == math.MaxInt64 {
+		return
+	}
+	f.run.SeriesLimit = blockwriter.SeriesLimitFor(memory)
+	logger.Info("series are limited to what fits the memory limit", "limit.series", f.run.SeriesLimit, "bytes", memory)
 }
 
 // openListeners binds every address now, so that one that is taken ends the
