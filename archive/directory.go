@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,13 +23,17 @@ const uploadsDir = "benchkeep/uploads"
 // meta.json makes every reader of the bucket complain.
 type directoryBucket struct {
 	*filesystem.Bucket
-	dir string
+	dir   string
+	umask fs.FileMode
 }
 
 // NewDirectoryBucket makes a bucket of a local directory, in which an object is
 // there whole or not at all. Several processes may use one directory; no two
 // may upload the same object at the same time.
-func NewDirectoryBucket(dir string) (objstore.Bucket, error) {
+//
+// Objects get the permissions that umask leaves, whatever that of the process
+// is: others are to read a bucket, but not what the process keeps for itself.
+func NewDirectoryBucket(dir string, umask fs.FileMode) (objstore.Bucket, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -37,7 +42,7 @@ func NewDirectoryBucket(dir string) (objstore.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &directoryBucket{Bucket: bkt, dir: dir}, nil
+	return &directoryBucket{Bucket: bkt, dir: dir, umask: umask}, nil
 }
 
 // Upload writes beside the objects, syncs, and renames.
@@ -50,11 +55,11 @@ func (b *directoryBucket) Upload(ctx context.Context, name string, r io.Reader, 
 	// the same place, and nothing is left behind.
 	growing := filepath.Join(b.dir, filepath.FromSlash(uploadsDir), strings.ReplaceAll(name, objstore.DirDelim, "_"))
 	for _, path := range []string{growing, target} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := b.mkdirAll(filepath.Dir(path)); err != nil {
 			return err
 		}
 	}
-	if err := writeFile(growing, r); err != nil {
+	if err := writeFile(growing, r, 0o666&^b.umask); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(growing))
 	}
 	if err := os.Rename(growing, target); err != nil {
@@ -63,12 +68,33 @@ func (b *directoryBucket) Upload(ctx context.Context, name string, r io.Reader, 
 	return syncDir(filepath.Dir(target))
 }
 
-func writeFile(path string, r io.Reader) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+// mkdirAll is os.MkdirAll with the bucket's umask.
+func (b *directoryBucket) mkdirAll(path string) error {
+	err := os.Mkdir(path, 0o700)
+	switch {
+	case err == nil:
+		return os.Chmod(path, 0o777&^b.umask)
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		if err := b.mkdirAll(filepath.Dir(path)); err != nil {
+			return err
+		}
+		return b.mkdirAll(path)
+	default:
+		return err
+	}
+}
+
+func writeFile(path string, r io.Reader, perm fs.FileMode) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := f.Chmod(perm); err != nil {
+		return err
+	}
 	if _, err := io.Copy(f, r); err != nil {
 		return err
 	}

@@ -153,7 +153,7 @@ func dyingProcess() error {
 		}
 		return nil
 	}
-	dir, err := archive.NewDirectoryBucket(os.Getenv(dieBucket))
+	dir, err := archive.NewDirectoryBucket(os.Getenv(dieBucket), 0o022)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	dir := t.TempDir()
-	bkt, err := archive.NewDirectoryBucket(dir)
+	bkt, err := archive.NewDirectoryBucket(dir, 0o022)
 	require.NoError(t, err)
 	return &world{t: t, bucket: bkt, dir: dir, opts: Options{
 		Dir: filepath.Join(t.TempDir(), "data"), Bucket: bkt, Run: "run-1", Labels: map[string]string{"branch": "main"},

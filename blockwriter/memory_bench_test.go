@@ -20,7 +20,7 @@ import (
 func BenchmarkMemoryPerSeries(b *testing.B) {
 	const series, perBatch, samples = 200_000, 2_000, 20
 	for b.Loop() {
-		bkt, err := archive.NewDirectoryBucket(b.TempDir())
+		bkt, err := archive.NewDirectoryBucket(b.TempDir(), 0o022)
 		require.NoError(b, err)
 		before := heap(b)
 		r, err := New(promslog.NewNopLogger(), prometheus.NewRegistry(), Options{Dir: b.TempDir(), Bucket: bkt})

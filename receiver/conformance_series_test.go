@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
@@ -16,46 +17,49 @@ import (
 )
 
 func TestConformanceLabels(t *testing.T) {
-	long := strings.Repeat("v", 100_000)
-	many, manyKey := []string{"__name__", "m"}, `{__name__="m"`
+	many := []string{"__name__", "m"}
 	for i := range 500 {
-		name := fmt.Sprintf("l%03d", i)
-		many, manyKey = append(many, name, "v"), manyKey+", "+name+`="v"`
+		many = append(many, fmt.Sprintf("l%03d", i), "v")
 	}
 	for name, tc := range map[string]struct {
-		sent []string
-		want string // the series stored, or why there is none
+		sent   []string
+		stored []string // the labels, if they are not those sent
+		reason string   // why the series is rejected
 	}{
-		"sorted":                {[]string{"__name__", "m", "a", "1", "b", "2"}, `{__name__="m", a="1", b="2"}`},
-		"unsorted":              {[]string{"b", "2", "__name__", "m", "a", "1"}, `{__name__="m", a="1", b="2"}`},
-		"empty value":           {[]string{"__name__", "m", "a", "", "b", "2"}, `{__name__="m", b="2"}`},
-		"no job, no instance":   {[]string{"__name__", "m"}, `{__name__="m"}`},
-		"UTF-8":                 {[]string{"__name__", "metric.name ✓", "Größe", "日本\n"}, `{__name__="metric.name ✓", "Größe"="日本\n"}`},
-		"reserved":              {[]string{"__name__", "m", "__meta_x", "1"}, `{__name__="m", __meta_x="1"}`},
-		"a long value":          {[]string{"__name__", "m", "a", long}, `{__name__="m", a="` + long + `"}`},
-		"many":                  {many, manyKey + "}"},
-		"no labels":             {nil, "no_metric_name"},
-		"no metric name":        {[]string{"job", "x"}, "no_metric_name"},
-		"empty metric name":     {[]string{"__name__", "", "job", "x"}, "no_metric_name"},
-		"empty name":            {[]string{"", "x", "__name__", "m"}, "empty_label_name"},
-		"repeated name":         {[]string{"__name__", "m", "a", "1", "a", "2"}, "duplicate_label_name"},
-		"repeated, unsorted":    {[]string{"a", "1", "__name__", "m", "a", "1"}, "duplicate_label_name"},
-		"repeated metric name":  {[]string{"__name__", "m", "__name__", "n"}, "duplicate_label_name"},
-		"value not UTF-8":       {[]string{"__name__", "m", "a", "\xc3\x28"}, "invalid_utf8"},
-		"name not UTF-8":        {[]string{"__name__", "m", "\xff", "1"}, "invalid_utf8"},
-		"metric name not UTF-8": {[]string{"__name__", "\xed\xa0\x80"}, "invalid_utf8"}, // half of a surrogate pair
+		"sorted":                {sent: []string{"__name__", "m", "a", "1", "b", "2"}},
+		"unsorted":              {sent: []string{"b", "2", "__name__", "m", "a", "1"}},
+		"empty value":           {sent: []string{"__name__", "m", "a", "", "b", "2"}, stored: []string{"__name__", "m", "b", "2"}},
+		"no job, no instance":   {sent: []string{"__name__", "m"}},
+		"UTF-8":                 {sent: []string{"__name__", "metric.name ✓", "Größe", "日本\n"}},
+		"reserved":              {sent: []string{"__meta_x", "1", "__name__", "m"}},
+		"a long value":          {sent: []string{"__name__", "m", "a", strings.Repeat("v", 100_000)}},
+		"many":                  {sent: many},
+		"no labels":             {reason: "no_metric_name"},
+		"no metric name":        {sent: []string{"job", "x"}, reason: "no_metric_name"},
+		"empty metric name":     {sent: []string{"__name__", "", "job", "x"}, reason: "no_metric_name"},
+		"empty name":            {sent: []string{"", "x", "__name__", "m"}, reason: "empty_label_name"},
+		"repeated name":         {sent: []string{"__name__", "m", "a", "1", "a", "2"}, reason: "duplicate_label_name"},
+		"repeated, unsorted":    {sent: []string{"a", "1", "__name__", "m", "a", "1"}, reason: "duplicate_label_name"},
+		"repeated metric name":  {sent: []string{"__name__", "m", "__name__", "n"}, reason: "duplicate_label_name"},
+		"value not UTF-8":       {sent: []string{"__name__", "m", "a", "\xc3\x28"}, reason: "invalid_utf8"},
+		"name not UTF-8":        {sent: []string{"__name__", "m", "\xff", "1"}, reason: "invalid_utf8"},
+		"metric name not UTF-8": {sent: []string{"__name__", "\xed\xa0\x80"}, reason: "invalid_utf8"}, // half of a surrogate pair
 	} {
 		for _, v := range bothVersions {
 			t.Run(name+" "+string(v), func(t *testing.T) {
 				k := serveKeeper(t)
 				a := k.write(v, encode(t, v, labeled([]prompb.Sample{{Timestamp: t0, Value: 1}}, tc.sent...), float("good", 1)))
 				want := stored{`{__name__="good", job="test"}`: {t0: "1"}}
-				if strings.HasPrefix(tc.want, "{") {
+				kept := tc.stored
+				if kept == nil {
+					kept = tc.sent
+				}
+				if tc.reason == "" {
 					require.Equal(t, http.StatusNoContent, a.status, a.body)
-					want.add(tc.want, t0, "1")
+					want.add(labels.FromStrings(kept...).String(), t0, "1")
 				} else {
 					require.Equal(t, http.StatusBadRequest, a.status)
-					require.Contains(t, a.body, tc.want)
+					require.Contains(t, a.body, tc.reason)
 				}
 				require.Equal(t, want, k.archived())
 			})
@@ -121,8 +125,8 @@ func TestConformanceSamples(t *testing.T) {
 		},
 		"values that are no numbers": {
 			[]prompb.TimeSeries{message(prompb.Sample{Timestamp: t0, Value: nan(value.NormalNaN)}, prompb.Sample{Timestamp: t0 + 1, Value: math.Inf(1)},
-				prompb.Sample{Timestamp: t0 + 2, Value: math.Inf(-1)}, prompb.Sample{Timestamp: t0 + 3, Value: math.Copysign(0, -1)}, prompb.Sample{Timestamp: t0 + 4, Value: nan(0xfff8dead00000000)})},
-			stored{series: {t0: "0x7ff8000000000001", t0 + 1: "+Inf", t0 + 2: "-Inf", t0 + 3: "-0", t0 + 4: "0xfff8dead00000000"}},
+				prompb.Sample{Timestamp: t0 + 2, Value: math.Inf(-1)}, prompb.Sample{Timestamp: t0 + 3, Value: nan(0xfff8dead00000000)})},
+			stored{series: {t0: "0x7ff8000000000001", t0 + 1: "+Inf", t0 + 2: "-Inf", t0 + 3: "0xfff8dead00000000"}},
 		},
 		"out of order": {
 			[]prompb.TimeSeries{message(prompb.Sample{Timestamp: t0 + 5, Value: 5}, prompb.Sample{Timestamp: t0, Value: 0}, prompb.Sample{Timestamp: t0 + 2, Value: 2})},
@@ -158,8 +162,7 @@ func TestConformanceSamples(t *testing.T) {
 // A sample at the end of what an int64 can say is the fault of its sender, and
 // must not cost the others theirs.
 func TestConformanceExtremeTimestamps(t *testing.T) {
-	const most = math.MaxInt64
-	for _, at := range []int64{math.MinInt64, math.MinInt64 + 1, math.MinInt64 + 24*3_600_000, most - 1, most} {
+	for _, at := range []int64{math.MinInt64, math.MinInt64 + 1, math.MaxInt64 - 1, math.MaxInt64} {
 		for _, v := range bothVersions {
 			t.Run(fmt.Sprintf("%d %s", at, v), func(t *testing.T) {
 				k := serveKeeper(t)

@@ -145,6 +145,9 @@ func TestConformanceRetryOfWhatWasStored(t *testing.T) {
 			body := encode(t, v, float("a", 1, 2, 3), nameless, hist)
 			a := s.write(v, body)
 			require.Equal(t, http.StatusServiceUnavailable, a.status)
+			if v == version2 {
+				require.Equal(t, []string{"0", "0", "0"}, a.written())
+			}
 			for range 2 {
 				a = s.write(v, body)
 				require.Equal(t, http.StatusBadRequest, a.status, "as it would have been at first")

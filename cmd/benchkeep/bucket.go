@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,8 +36,9 @@ func addBucketFlags(cmd *kingpin.CmdClause) *bucketFlags {
 	return &f
 }
 
-// open makes a client of the bucket. It does not connect yet.
-func (f *bucketFlags) open(logger *slog.Logger) (objstore.Bucket, error) {
+// open makes a client of the bucket. It does not connect yet. The umask is for
+// what lies in a local directory.
+func (f *bucketFlags) open(logger *slog.Logger, umask fs.FileMode) (objstore.Bucket, error) {
 	config, flag := []byte(f.config), "--objstore.config"
 	switch {
 	case f.config != "" && f.configFile != "":
@@ -55,7 +57,7 @@ func (f *bucketFlags) open(logger *slog.Logger) (objstore.Bucket, error) {
 		logger.Info("no bucket is configured, blocks go to a local directory", "directory", dir)
 		config = fmt.Appendf(nil, "type: FILESYSTEM\nconfig:\n  directory: %q\n", dir)
 	}
-	bkt, err := newBucket(logger, config)
+	bkt, err := newBucket(logger, config, umask)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
@@ -64,7 +66,7 @@ func (f *bucketFlags) open(logger *slog.Logger) (objstore.Bucket, error) {
 
 // newBucket is objstore's own factory, but for local directories, whose
 // objects have to be whole after a crash.
-func newBucket(logger *slog.Logger, config []byte) (objstore.Bucket, error) {
+func newBucket(logger *slog.Logger, config []byte, umask fs.FileMode) (objstore.Bucket, error) {
 	var conf client.BucketConfig
 	if err := yaml.UnmarshalStrict(config, &conf); err != nil {
 		return nil, err
@@ -83,7 +85,7 @@ func newBucket(logger *slog.Logger, config []byte) (objstore.Bucket, error) {
 	if local.Directory == "" {
 		return nil, errors.New("config.directory of a FILESYSTEM bucket is empty")
 	}
-	bkt, err := archive.NewDirectoryBucket(local.Directory)
+	bkt, err := archive.NewDirectoryBucket(local.Directory, umask)
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func (f *receiveFlags) receive() int {
 
 	signals := listenForSignals(logger)
 	registry := newRegistry()
-	bucket, err := f.bucket.open(logger)
+	bucket, err := f.bucket.open(logger, keepPrivate())
 	if err != nil {
 		return badUsage(err)
 	}

@@ -32,7 +32,7 @@ func addResume(app *kingpin.Application) func() int {
 func (f *resumeFlags) resume() int {
 	logger := f.logger()
 	listenForSignals(logger) // the first asks for what is under way already, the second aborts
-	bucket, err := f.bucket.open(logger)
+	bucket, err := f.bucket.open(logger, keepPrivate())
 	if err != nil {
 		return badUsage(err)
 	}
