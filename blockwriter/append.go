@@ -229,6 +229,10 @@ func (a *appending) point(i int, e *entry, p point) error {
 	case p.t > a.now+a.run.opts.FutureLimit.Milliseconds():
 		a.reject(ReasonTooFarInFuture, 1, "series %s at %d ms: more than --limit.future=%s ahead of this machine's clock", a.name(i, e), p.t, a.run.opts.FutureLimit)
 		return nil
+	case p.t < math.MinInt64+a.run.opts.BlockDuration.Milliseconds():
+		// The head subtracts up to a window from its times, and would wrap.
+		a.reject(ReasonTooOld, 1, "series %s at %d ms: before all time", a.name(i, e), p.t)
+		return nil
 	case p.t > e.maxTime:
 		if err := a.startTimestamp(i, e, p); err != nil {
 			return err

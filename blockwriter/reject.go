@@ -56,18 +56,27 @@ const maxRejectionExamples = 5
 type Rejections struct {
 	Count    int
 	Examples []string
+	reasons  [numReasons]int
 }
 
 func (r *Rejections) add(reason Reason, n int, format string, args ...any) {
 	r.Count += n
+	r.reasons[reason] += n
 	if len(r.Examples) < maxRejectionExamples {
 		r.Examples = append(r.Examples, fmt.Sprintf("%s: %s", reason, fmt.Sprintf(format, args...)))
 	}
 }
 
-// String names the first rejected series with the reason of each.
+// String counts by reason, and names the first rejected series.
 func (r Rejections) String() string {
-	return fmt.Sprintf("%d samples rejected, the others are stored; %s", r.Count, strings.Join(r.Examples, "; "))
+	var counts []string
+	for reason, n := range r.reasons {
+		if n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, Reason(reason)))
+		}
+	}
+	return fmt.Sprintf("%d samples rejected, the others are stored (%s); %s",
+		r.Count, strings.Join(counts, ", "), strings.Join(r.Examples, "; "))
 }
 
 // reasonOf classifies an error of the head's appender. What it does not know

@@ -281,7 +281,10 @@ func (b *faultyBucket) Upload(ctx context.Context, name string, from io.Reader, 
 
 func TestFailedFinishKeepsTheDataAndIsCompletedLater(t *testing.T) {
 	for name, complete := range map[string]func(w *world, r *Run){
-		"by a second finish": func(w *world, r *Run) { w.finish(r) },
+		"by a second finish": func(w *world, r *Run) {
+			r.opts.FinishTimeout = time.Minute
+			w.finish(r)
+		},
 		"by a restart": func(w *world, r *Run) {
 			require.NoError(w.t, r.Close())
 			w.opts.FinishTimeout = time.Minute

@@ -27,7 +27,7 @@ const (
 //
 // Source: https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/#protocol.
 func versionOf(h http.Header) (version, error) {
-	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "snappy") {
+	if e := strings.Join(h.Values("Content-Encoding"), ", "); e != "" && !strings.EqualFold(e, "snappy") {
 		return "", errEncoding
 	}
 	ct := h.Get("Content-Type")

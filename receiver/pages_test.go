@@ -22,9 +22,9 @@ func TestMethodsThatAreNotAllowed(t *testing.T) {
 		"/api/v1/write":   {"POST", []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete}},
 		"/api/v1/receive": {"POST", []string{http.MethodGet, http.MethodPut}},
 		"/finish":         {"POST, PUT", []string{http.MethodGet, http.MethodHead, http.MethodDelete}},
-		"/api/v1/status":  {"GET", []string{http.MethodPost}},
+		"/api/v1/status":  {"GET, HEAD", []string{http.MethodPost}},
 		"/-/ready":        {"GET, HEAD", []string{http.MethodPost}},
-		"/metrics":        {"GET", []string{http.MethodPost}},
+		"/metrics":        {"GET, HEAD", []string{http.MethodPost}},
 	} {
 		for _, method := range tc.others {
 			t.Run(method+" "+path, func(t *testing.T) {

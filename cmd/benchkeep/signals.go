@@ -5,12 +5,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // signals is how the outside ends the process: the first asks for the finish.
 type signals struct {
 	first chan os.Signal
 }
+
+// sameSignal is the time within which a signal that comes again is the same
+// one: timeout(1), for example, sends it to the process and to its group.
+const sameSignal = 50 * time.Millisecond
 
 // listenForSignals takes SIGTERM and SIGINT from here on. The second aborts at
 // once, whatever is going on: everything acknowledged is in the write-ahead
@@ -23,7 +28,11 @@ func listenForSignals(logger *slog.Logger) signals {
 		sig := <-caught
 		logger.Info("signal received, finishing the run", "signal", sig)
 		s.first <- sig
-		sig = <-caught
+		for since := time.Now(); ; {
+			if sig = <-caught; time.Since(since) > sameSignal {
+				break
+			}
+		}
 		logger.Error("second signal received, aborting; data is kept on disk", "signal", sig)
 		os.Exit(exitAborted)
 	}()
