@@ -36,7 +36,12 @@ race: ## Unit tests under the race detector (needs a C compiler)
 
 .PHONY: e2e
 e2e: build tools ## End to end with real Prometheus, Thanos and S3
-	cd test && $(GO) test -count=1 -timeout=30m ./...
+	cd test && $(GO) test -count=1 -p=1 -timeout=30m ./...
+
+SOAK ?= 20
+.PHONY: soak
+soak: build tools ## The fault and pressure tests at length: SOAK times as much, within an hour
+	cd test && SOAK=$(SOAK) $(GO) test -count=1 -timeout=60m ./faults ./pressure
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, import rules

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -81,4 +83,26 @@ func TestDocsListTheMetrics(t *testing.T) {
 	metrics, err := os.ReadFile("../../receiver/testdata/metrics.golden")
 	require.NoError(t, err)
 	require.Contains(t, string(docs), "```\n"+string(metrics)+"```\n")
+}
+
+// TestGuaranteesNameTheirProof checks that every test that docs/guarantees.md
+// names exists.
+func TestGuaranteesNameTheirProof(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/guarantees.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob("../../*/*_test.go")
+	require.NoError(t, err)
+	more, err := filepath.Glob("../../test/*/*_test.go")
+	require.NoError(t, err)
+	var code strings.Builder
+	for _, f := range append(files, more...) {
+		data, err := os.ReadFile(f)
+		require.NoError(t, err)
+		code.Write(data)
+	}
+	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(docs), -1)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		require.Contains(t, code.String(), "func "+name[1]+"(t *testing.T)", "docs/guarantees.md names it")
+	}
 }
