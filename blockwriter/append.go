@@ -119,7 +119,7 @@ func (a *appending) resolve() error {
 		case errors.As(err, &fault):
 			n := s.Samples.Len() + s.Histograms.Len()
 			a.tally.received += int64(n)
-			a.reject(fault.reason, n, "%s", fault.detail)
+			a.reject(fault.reason, n, func() string { return fault.detail })
 			a.entries = append(a.entries, entry{})
 		case err != nil:
 			return err
@@ -209,7 +209,9 @@ func (a *appending) admit(i int, e *entry) bool {
 		return n > 0
 	}
 	a.tally.received += int64(n)
-	a.reject(ReasonSeriesLimit, n, "series %s is new, and the run has the %d series that --limit.series allows", e.lset, limit)
+	a.reject(ReasonSeriesLimit, n, func() string {
+		return fmt.Sprintf("series %s is new, and the run has the %d series that --limit.series allows", a.name(i, e), limit)
+	})
 	return false
 }
 
@@ -227,11 +229,11 @@ func (a *appending) point(i int, e *entry, p point) error {
 	a.tally.received++
 	switch {
 	case p.t > a.now+a.run.opts.FutureLimit.Milliseconds():
-		a.reject(ReasonTooFarInFuture, 1, "series %s at %d ms: more than --limit.future=%s ahead of this machine's clock", a.name(i, e), p.t, a.run.opts.FutureLimit)
+		a.rejectPoint(ReasonTooFarInFuture, i, e, p, "more than --limit.future="+a.run.opts.FutureLimit.String()+" ahead of this machine's clock")
 		return nil
 	case p.t < math.MinInt64+a.run.opts.BlockDuration.Milliseconds():
 		// The head subtracts up to a window from its times, and would wrap.
-		a.reject(ReasonTooOld, 1, "series %s at %d ms: before all time", a.name(i, e), p.t)
+		a.rejectPoint(ReasonTooOld, i, e, p, "before all time")
 		return nil
 	case p.t > e.maxTime:
 		if err := a.startTimestamp(i, e, p); err != nil {
@@ -261,7 +263,7 @@ func (a *appending) store(i int, e *entry, p point) (stored bool, err error) {
 	if !ok {
 		return false, err
 	}
-	a.reject(reason, 1, "series %s at %d ms: %v", a.name(i, e), p.t, err)
+	a.rejectPoint(reason, i, e, p, err.Error())
 	return false, nil
 }
 
@@ -300,19 +302,24 @@ func (a *appending) acknowledge(p point) {
 	}
 }
 
-func (a *appending) reject(reason Reason, n int, format string, args ...any) {
+// reject counts refused samples. What there is to say of them is asked for
+// only if somebody will read it: a sender may have thousands refused.
+func (a *appending) reject(reason Reason, n int, why func() string) {
 	a.tally.rejected[reason] += int64(n)
-	a.result.Rejected.add(reason, n, format, args...)
+	a.result.Rejected.add(reason, n, why)
+}
+
+func (a *appending) rejectPoint(reason Reason, i int, e *entry, p point, why string) {
+	a.reject(reason, 1, func() string { return fmt.Sprintf("series %s at %d ms: %s", a.name(i, e), p.t, why) })
 }
 
 // name gives the series' labels for a message.
 func (a *appending) name(i int, e *entry) string {
-	if e.lset.IsEmpty() {
-		if lset, err := a.labels.build(a.batch.Labels, i); err == nil {
-			return lset.String()
-		}
+	lset := e.lset
+	if lset.IsEmpty() {
+		lset, _ = a.labels.build(a.batch.Labels, i)
 	}
-	return e.lset.String()
+	return shortened(lset.String())
 }
 
 // noteMetadata keeps what the batch tells of metrics for the manifest.

@@ -95,13 +95,12 @@ func (lb *labelBuilder) fault(reason Reason) *labelError {
 // describe prints the labels as sent, quoted and bounded, whatever is wrong
 // with them.
 func (lb *labelBuilder) describe() string {
-	const most = 1 << 10
 	out := []byte{'{'}
 	for i, l := range lb.sent {
 		if i > 0 {
 			out = append(out, ", "...)
 		}
-		if len(out)+len(l.Name)+len(l.Value) > most {
+		if len(out)+len(l.Name)+len(l.Value) > maxNameBytes {
 			out = append(out, "…"...)
 			break
 		}

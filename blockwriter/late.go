@@ -75,7 +75,7 @@ func (a *appending) appendLateSeries(late []latePoint) error {
 			a.tally.duplicates++
 			a.acknowledge(l.point)
 		default:
-			a.reject(ReasonDifferentValue, 1, "series %s at %d ms: stored with another value already", lset, l.t)
+			a.rejectPoint(ReasonDifferentValue, l.index, &entry{series: l.series, lset: lset}, l.point, "stored with another value already")
 		}
 	}
 	return a.commit()

@@ -59,12 +59,22 @@ type Rejections struct {
 	reasons  [numReasons]int
 }
 
-func (r *Rejections) add(reason Reason, n int, format string, args ...any) {
+func (r *Rejections) add(reason Reason, n int, why func() string) {
 	r.Count += n
 	r.reasons[reason] += n
 	if len(r.Examples) < maxRejectionExamples {
-		r.Examples = append(r.Examples, fmt.Sprintf("%s: %s", reason, fmt.Sprintf(format, args...)))
+		r.Examples = append(r.Examples, reason.String()+": "+why())
 	}
+}
+
+// maxNameBytes bounds what of a series' labels is printed.
+const maxNameBytes = 1 << 10
+
+func shortened(name string) string {
+	if len(name) <= maxNameBytes {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxNameBytes], "") + "…"
 }
 
 // String counts by reason, and names the first rejected series.
