@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -30,6 +31,7 @@ type Result struct {
 // at a time the run knows exactly what the head holds, and so what is a
 // duplicate, what is new, and how many samples the blocks must have in the end.
 func (r *Run) Append(b *Batch) (Result, error) {
+	defer crashOnPanic()
 	r.appendMu.Lock()
 	defer r.appendMu.Unlock()
 	if err := r.Accepting(); err != nil {
@@ -55,6 +57,17 @@ func (r *Run) Append(b *Batch) (Result, error) {
 	r.notes.sender(b.Sender)
 	r.cutIfDue()
 	return a.result, nil
+}
+
+// crashOnPanic lets a panic end the process. The database panics where it cannot
+// write, with locks held; an HTTP server would go on without ever getting them,
+// while the next process has everything that was acknowledged.
+func crashOnPanic() {
+	if p := recover(); p != nil {
+		stack := debug.Stack()
+		go panic(fmt.Sprintf("%v\n\n%s", p, stack)) // nobody recovers there
+		select {}
+	}
 }
 
 // point is one sample of either kind on its way into the head.

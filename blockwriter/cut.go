@@ -20,33 +20,73 @@ func (r *Run) cutAll(ctx context.Context) error {
 	// The head raises its own bounds as it is cut: the last sample is where it
 	// was before the first cut.
 	last := head.MaxTime()
-	for mint := head.MinTime(); mint <= last; {
+	for mint := head.MinTime(); mint <= last; mint = head.MinTime() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		// Block ranges are half-open and ranges of the head closed, hence the -1.
-		maxt := min(r.windowStart(mint)+r.opts.BlockDuration.Milliseconds()-1, last)
-		err := r.pause.during(func() error {
-			return r.db.CompactHead(tsdb.NewRangeHeadWithIsolationDisabled(head, mint, maxt))
-		})
-		if err != nil {
-			return fmt.Errorf("cut head from %d to %d ms: %w", mint, maxt, err)
+		if err := r.cutWindow(mint, last); err != nil {
+			return err
 		}
-		mint = max(maxt+1, head.MinTime())
 	}
-	if err := r.pause.during(func() error { return r.db.CompactOOOHead(ctx) }); err != nil {
-		return fmt.Errorf("cut out-of-order head: %w", err)
-	}
-	// The head is empty now: what is left is to merge overlaps.
-	return r.cutCompleted(ctx)
+	return r.cutLateAndMerge(ctx)
 }
 
-// cutCompleted cuts the windows that no in-order sample can reach any more,
-// then the out-of-order samples if there were such windows, and merges blocks
-// that overlap.
+// cutCompleted cuts the windows that no in-order sample can reach any more:
+// the head spans one and a half. Late samples are cut with them.
 func (r *Run) cutCompleted(ctx context.Context) error {
-	if err := r.pause.during(func() error { return r.db.Compact(ctx) }); err != nil {
-		return fmt.Errorf("compact: %w", err)
+	cut := false
+	for r.windowComplete() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		head := r.db.Head()
+		if err := r.cutWindow(head.MinTime(), head.MaxTime()); err != nil {
+			return err
+		}
+		cut = true
+	}
+	if !cut {
+		return nil
+	}
+	return r.cutLateAndMerge(ctx)
+}
+
+// windowComplete reports whether the head's first window is.
+func (r *Run) windowComplete() bool {
+	head := r.db.Head()
+	return head.MaxTime()-head.MinTime() > r.opts.BlockDuration.Milliseconds()/2*3
+}
+
+// cutWindow cuts what the head has in order between mint and the end of mint's
+// window, or last, the newest sample.
+func (r *Run) cutWindow(mint, last int64) error {
+	// Block ranges are half-open and ranges of the head closed, hence the -1.
+	maxt := min(r.windowStart(mint)+r.opts.BlockDuration.Milliseconds()-1, last)
+	err := r.pause.during(func() error {
+		return r.db.CompactHead(tsdb.NewRangeHeadWithIsolationDisabled(r.db.Head(), mint, maxt))
+	})
+	if err != nil {
+		return fmt.Errorf("cut head from %d to %d ms: %w", mint, maxt, err)
+	}
+	return nil
+}
+
+// cutLateAndMerge cuts the out-of-order samples, and merges blocks that overlap.
+func (r *Run) cutLateAndMerge(ctx context.Context) error {
+	if err := r.pause.throughout(func() error { return r.db.CompactOOOHead(ctx) }); err != nil {
+		return fmt.Errorf("cut out-of-order head: %w", err)
+	}
+	// Compact would cut the head as well, if it spanned enough. It does not, and
+	// appends are held back until that has been looked at.
+	err := r.pause.during(func() error {
+		r.pause.begin()
+		if r.windowComplete() {
+			return nil // first things first: the loop comes here again
+		}
+		return r.db.Compact(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("merge overlapping blocks: %w", err)
 	}
 	return nil
 }

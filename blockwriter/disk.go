@@ -6,11 +6,23 @@ import "fmt"
 // head into blocks while the write-ahead log is still there. The figures are
 // above what blocks of real metrics take.
 const (
-	reserveMost      = 32 << 20 // bytes at least, where the disk is large
-	reserveShare     = 8        // else a part of a small disk
-	reservePerSample = 4        // bytes for a sample in the head
-	reservePerSeries = 512      // bytes for its series in the index
+	reserveMost      = mostSegment + 16<<20 // bytes at least, where the disk is large
+	reserveShare     = 8                    // else a part of a small disk
+	reservePerSample = 4                    // bytes for a sample in the head
+	reservePerSeries = 512                  // bytes for its series in the index
 )
+
+// The database allocates a chunk segment of a block in full before it writes to
+// it, so that on a small disk segments have to be small. The size is in bytes.
+const (
+	leastSegment = 4 << 20
+	mostSegment  = 128 << 20
+	segmentShare = 32 // of the disk
+)
+
+func segmentSize(disk uint64) int64 {
+	return int64(min(max(disk/segmentShare, leastSegment), mostSegment))
+}
 
 // room refuses writes while the disk is too full to finish the run. The
 // database itself would go on until the disk is full to the last byte, and

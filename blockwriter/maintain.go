@@ -10,6 +10,9 @@ const (
 	// it lives; after heartbeatFresh without one it counts as interrupted.
 	heartbeatInterval = time.Minute
 	heartbeatFresh    = 3 * time.Minute
+	// shippingTimeout bounds shipping while the run goes on. What is in the
+	// bucket by then need not be uploaded again.
+	shippingTimeout = 2 * time.Minute
 )
 
 // loop cuts and ships what is complete while the run goes on, and keeps the
@@ -17,16 +20,19 @@ const (
 func (r *Run) loop(ctx context.Context) {
 	heartbeat := time.NewTicker(heartbeatInterval)
 	defer heartbeat.Stop()
+	due := r.due
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.due:
+		case <-due:
 		case <-heartbeat.C:
 		}
+		due = r.due
 		if err := r.Maintain(ctx); err != nil && ctx.Err() == nil {
 			r.metrics.maintenanceFailures.Inc()
 			r.logger.Warn("maintenance did not complete, it is tried again", "in", heartbeatInterval, "err", err)
+			due = nil // until the next heartbeat: every append would ask again
 		}
 	}
 }
@@ -44,6 +50,9 @@ func (r *Run) Maintain(ctx context.Context) error {
 	if err := r.cutCompleted(ctx); err != nil {
 		return err
 	}
+	// A bucket that does not answer must not keep the next window from being cut.
+	ctx, cancel := context.WithTimeout(ctx, shippingTimeout)
+	defer cancel()
 	// Labels have to be final before the first block carries them.
 	if err := r.announce(ctx); err != nil {
 		return err
@@ -69,11 +78,9 @@ func (r *Run) foresee(window time.Duration) {
 	}
 }
 
-// cutIfDue wakes the loop when a window is complete: the head spans one and a
-// half, so that nothing in order can reach the first any more.
+// cutIfDue wakes the loop when a window is complete.
 func (r *Run) cutIfDue() {
-	head := r.db.Head()
-	if head.MaxTime()-head.MinTime() <= r.opts.BlockDuration.Milliseconds()/2*3 {
+	if !r.windowComplete() {
 		return
 	}
 	select {

@@ -10,29 +10,45 @@ import (
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 )
 
-// pause holds appends back while the head truncates its chunk files. The
-// database lets both go on at once, and then an append that opens a chunk file
-// in the wrong moment makes the next one panic: "expected newly cut file to
-// have sequence:offset" (prometheus/prometheus#10291, #11618).
+// pause holds appends back while the database does what it cannot do beside
+// them. All of it happens in the goroutine that cuts, under workMu.
 //
-// Of a cut the truncation is the short part. It comes after the database has
-// loaded the new blocks, when it asks which old ones to delete, and is over
-// when the compactor is called again or the cut returns. All of it happens in
-// the goroutine that cuts, under workMu.
+// While the head truncates its chunk files, an append that opens a chunk file
+// in the wrong moment makes the next one panic: "expected newly cut file to
+// have sequence:offset" (prometheus/prometheus#10291, #11618). Of a cut the
+// truncation is the short part: it comes after the database has loaded the new
+// blocks, when it asks which old ones to delete, and is over when the compactor
+// is called again or the cut returns.
+//
+// While late samples are cut, one that comes meanwhile makes the log say that
+// those before it have left memory, although they are in no block yet: a crash
+// then loses them. So nothing may come from the beginning of such a cut to its
+// end.
 type pause struct {
 	run    *Run
 	active bool // a cut is under way
+	whole  bool // and nothing may be appended until it is over
 	held   bool
 }
 
-// during runs a cut.
+// during runs a cut, and holds appends back while the head truncates.
 func (p *pause) during(cut func() error) error {
 	p.active = true
 	defer func() {
+		p.whole = false
 		p.end()
 		p.active = false
 	}()
 	return cut()
+}
+
+// throughout runs a cut, and holds appends back from its beginning to its end.
+func (p *pause) throughout(cut func() error) error {
+	return p.during(func() error {
+		p.begin()
+		p.whole = true
+		return cut()
+	})
 }
 
 func (p *pause) begin() {
@@ -43,7 +59,7 @@ func (p *pause) begin() {
 }
 
 func (p *pause) end() {
-	if p.held {
+	if p.held && !p.whole {
 		p.held = false
 		p.run.appendMu.Unlock()
 	}

@@ -37,7 +37,7 @@ func (p *progress) reset() {
 }
 
 // ship brings the given local blocks into the bucket, as far as they are not
-// there, and then takes out what they replace. Blocks go one after the other,
+// there, and takes out what they replace. Blocks go one after the other,
 // oldest first, the files of each in parallel, meta.json last. It returns how
 // many it brought.
 func (r *Run) ship(ctx context.Context, blocks []*tsdb.Block) (shipped int, err error) {
@@ -67,8 +67,14 @@ func (r *Run) ship(ctx context.Context, blocks []*tsdb.Block) (shipped int, err 
 		if err := r.shipBlock(ctx, b, plans[i]); err != nil {
 			return i, err
 		}
+		// What this block replaces overlaps it: it goes at once.
+		if err := r.removeReplaced(ctx, func(old archive.Block) bool {
+			return old.MinTime < b.Meta().MaxTime && b.Meta().MinTime < old.MaxTime
+		}); err != nil {
+			return i, err
+		}
 	}
-	return len(todo), r.removeReplaced(ctx)
+	return len(todo), r.removeReplaced(ctx, func(archive.Block) bool { return true })
 }
 
 // unshipped are the blocks that the manifest does not list as complete.
@@ -129,8 +135,9 @@ func (r *Run) shipBlock(ctx context.Context, b *tsdb.Block, bf *blockFiles) erro
 
 // removeReplaced takes those blocks out of the bucket that were uploaded once
 // and that a merge has replaced since. Their samples are in the block that
-// took their place, which is complete by now.
-func (r *Run) removeReplaced(ctx context.Context) error {
+// took their place, which is complete by now. Only those go that the function
+// picks; of one whose upload was never completed it sees no more than the ULID.
+func (r *Run) removeReplaced(ctx context.Context, picked func(archive.Block) bool) error {
 	local := map[ulid.ULID]bool{}
 	for _, b := range r.db.Blocks() {
 		local[b.Meta().ULID] = true
@@ -138,7 +145,11 @@ func (r *Run) removeReplaced(ctx context.Context) error {
 	r.mu.Lock()
 	var replaced []ulid.ULID
 	for _, id := range r.rec.Claimed {
-		if !local[id] && !slices.Contains(r.rec.Dropped, id) {
+		old := archive.Block{ULID: id}
+		if i := slices.IndexFunc(r.rec.Manifest.Blocks, func(b archive.Block) bool { return b.ULID == id }); i >= 0 {
+			old = r.rec.Manifest.Blocks[i]
+		}
+		if !local[id] && !slices.Contains(r.rec.Dropped, id) && picked(old) {
 			replaced = append(replaced, id)
 		}
 	}

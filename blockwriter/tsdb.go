@@ -46,6 +46,8 @@ func (r *Run) tryOpenTSDB() (*tsdb.DB, *prometheus.Registry, error) {
 	o.MinBlockDuration = r.opts.BlockDuration.Milliseconds()
 	o.MaxBlockDuration = o.MinBlockDuration
 	o.RetentionDuration = 0
+	_, disk := diskSpace(r.opts.Dir)
+	o.MaxBlockChunkSegmentSize = segmentSize(disk)
 	o.OutOfOrderTimeWindow = r.opts.OutOfOrderWindow.Milliseconds()
 	o.EnableOverlappingCompaction = true
 	// Isolation keeps readers from seeing half a batch. Nobody reads here but
