@@ -37,6 +37,9 @@ func (r *Run) Append(b *Batch) (Result, error) {
 	if err := r.Accepting(); err != nil {
 		return Result{}, err
 	}
+	if r.logFailed {
+		return Result{}, fmt.Errorf("%w: a write to the log did not succeed, and a new one has not begun yet", ErrStorage)
+	}
 	if err := r.room(); err != nil {
 		return Result{}, err
 	}
@@ -157,6 +160,8 @@ func (a *appending) open() {
 func (a *appending) commit() error {
 	if err := a.app.Commit(); err != nil {
 		a.unsettle()
+		a.run.logFailed = true
+		a.run.wake()
 		return fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	err := a.run.count(&a.tally)

@@ -88,6 +88,35 @@ func (r *Run) cutLateAndMerge(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("merge overlapping blocks: %w", err)
 	}
+	return r.mergeWindows(ctx)
+}
+
+// mergeWindows makes one block of those that share a window without overlapping:
+// an earlier session left one, and the head has been cut behind it.
+func (r *Run) mergeWindows(ctx context.Context) error {
+	windows := map[int64][]string{}
+	for _, b := range r.db.Blocks() {
+		start := r.windowStart(b.Meta().MinTime)
+		windows[start] = append(windows[start], b.Dir())
+	}
+	merged := false
+	for _, dirs := range windows {
+		if len(dirs) < 2 {
+			continue
+		}
+		if _, err := r.pause.compactor.Compact(r.db.Dir(), dirs, r.db.Blocks()); err != nil {
+			return fmt.Errorf("merge blocks of a window: %w", err)
+		}
+		merged = true
+	}
+	if !merged {
+		return nil
+	}
+	// With next to nothing in the out-of-order head, what is left of this is that
+	// the database loads the merged blocks, and deletes those they were merged from.
+	if err := r.pause.throughout(func() error { return r.db.CompactOOOHead(ctx) }); err != nil {
+		return fmt.Errorf("load merged blocks: %w", err)
+	}
 	return nil
 }
 
@@ -102,7 +131,8 @@ func (r *Run) windowStart(t int64) int64 {
 }
 
 // closedBlocks are the local blocks whose windows no in-order sample can reach
-// any more. A late sample still can: then a merge replaces the block.
+// any more. A late sample still can: then a merge replaces the block. A window
+// that has several blocks yet waits for their merge.
 func (r *Run) closedBlocks() []*tsdb.Block {
 	head := r.db.Head()
 	open := head.MinTime()
@@ -110,9 +140,13 @@ func (r *Run) closedBlocks() []*tsdb.Block {
 		open = min(open, t)
 	}
 	open = r.windowStart(open)
+	inWindow := map[int64]int{}
+	for _, b := range r.db.Blocks() {
+		inWindow[r.windowStart(b.Meta().MinTime)]++
+	}
 	var closed []*tsdb.Block
 	for _, b := range r.db.Blocks() {
-		if b.Meta().MaxTime <= open {
+		if b.Meta().MaxTime <= open && inWindow[r.windowStart(b.Meta().MinTime)] == 1 {
 			closed = append(closed, b)
 		}
 	}

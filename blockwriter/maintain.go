@@ -2,6 +2,7 @@ package blockwriter
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -10,6 +11,8 @@ const (
 	// it lives; after heartbeatFresh without one it counts as interrupted.
 	heartbeatInterval = time.Minute
 	heartbeatFresh    = 3 * time.Minute
+	// maintenanceRetry is how long what did not succeed is left alone.
+	maintenanceRetry = 10 * time.Second
 	// shippingTimeout bounds shipping while the run goes on. What is in the
 	// bucket by then need not be uploaded again.
 	shippingTimeout = 2 * time.Minute
@@ -21,18 +24,21 @@ func (r *Run) loop(ctx context.Context) {
 	heartbeat := time.NewTicker(heartbeatInterval)
 	defer heartbeat.Stop()
 	due := r.due
+	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-due:
+		case <-again:
 		case <-heartbeat.C:
 		}
-		due = r.due
+		due, again = r.due, nil
 		if err := r.Maintain(ctx); err != nil && ctx.Err() == nil {
 			r.metrics.maintenanceFailures.Inc()
-			r.logger.Warn("maintenance did not complete, it is tried again", "in", heartbeatInterval, "err", err)
-			due = nil // until the next heartbeat: every append would ask again
+			r.logger.Warn("maintenance did not complete, it is tried again", "in", maintenanceRetry, "err", err)
+			due = nil // every append would ask again
+			again = time.After(maintenanceRetry)
 		}
 	}
 }
@@ -44,6 +50,11 @@ func (r *Run) Maintain(ctx context.Context) error {
 	r.workMu.Lock()
 	defer r.workMu.Unlock()
 	start := time.Now()
+	if r.logHasFailed() {
+		if err := r.renewLogs(ctx); err != nil {
+			return fmt.Errorf("begin a new log: %w", err)
+		}
+	}
 	if r.room() == nil { // the database panics where the disk is full
 		r.db.ForceHeadMMap() // full chunks leave memory
 	}
@@ -80,11 +91,21 @@ func (r *Run) foresee(window time.Duration) {
 
 // cutIfDue wakes the loop when a window is complete.
 func (r *Run) cutIfDue() {
-	if !r.windowComplete() {
-		return
+	if r.windowComplete() {
+		r.wake()
 	}
+}
+
+// wake has the loop call Maintain.
+func (r *Run) wake() {
 	select {
 	case r.due <- struct{}{}:
 	default:
 	}
+}
+
+func (r *Run) logHasFailed() bool {
+	r.appendMu.Lock()
+	defer r.appendMu.Unlock()
+	return r.logFailed
 }

@@ -1,6 +1,8 @@
 package blockwriter
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -8,8 +10,7 @@ import (
 // metrics are what the run exposes of itself. The counts of samples are read
 // from its own account, so that metrics, status and manifest cannot disagree.
 type metrics struct {
-	// registerer takes the metrics of the database below, once it is open.
-	registerer prometheus.Registerer
+	tsdb tsdbMetrics
 
 	blocksShipped       prometheus.Counter
 	bytesShipped        prometheus.Counter
@@ -64,13 +65,32 @@ func newMetrics(reg prometheus.Registerer, r *Run) *metrics {
 			ConstLabels: prometheus.Labels{"state": string(state)},
 		}, func() float64 { return boolFloat(r.State() == state) })
 	}
-	return &metrics{
-		registerer:          reg,
+	m := &metrics{
 		blocksShipped:       f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_blocks_shipped_total", Help: "Blocks uploaded and verified."}),
 		bytesShipped:        f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_shipped_bytes_total", Help: "Bytes of the blocks uploaded and verified."}),
 		bucketRetries:       f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_bucket_retries_total", Help: "Bucket operations that did not succeed and were tried again."}),
 		bucketReachable:     f.NewGauge(prometheus.GaugeOpts{Name: "benchkeep_bucket_reachable", Help: "1 if the last manifest could be written to the bucket, 0 if not."}),
 		windowSeconds:       f.NewGauge(prometheus.GaugeOpts{Name: "benchkeep_last_window_seconds", Help: "What cutting and shipping the last window took; 0 before there was one."}),
 		maintenanceFailures: f.NewCounter(prometheus.CounterOpts{Name: "benchkeep_maintenance_failures_total", Help: "Times that cutting and shipping while the run goes on did not complete."}),
+	}
+	if reg != nil {
+		reg.MustRegister(&m.tsdb)
+	}
+	return m
+}
+
+// tsdbMetrics are the metrics of the database that is open: a run may open one
+// after the other.
+type tsdbMetrics struct {
+	atomic.Pointer[prometheus.Registry]
+}
+
+// Describe describes nothing, because what there will be is not known.
+func (*tsdbMetrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect hands on what the database has.
+func (t *tsdbMetrics) Collect(ch chan<- prometheus.Metric) {
+	if metrics := t.Load(); metrics != nil {
+		metrics.Collect(ch)
 	}
 }

@@ -29,6 +29,8 @@ type pause struct {
 	active bool // a cut is under way
 	whole  bool // and nothing may be appended until it is over
 	held   bool
+
+	compactor tsdb.Compactor // the database's own
 }
 
 // during runs a cut, and holds appends back while the head truncates.
@@ -81,6 +83,7 @@ func (p *pause) newCompactor(ctx context.Context, reg prometheus.Registerer, l *
 	if err != nil {
 		return nil, err
 	}
+	p.compactor = c
 	return &pausingCompactor{Compactor: c, pause: p}, nil
 }
 

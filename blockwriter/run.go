@@ -55,7 +55,8 @@ type Run struct {
 	distinct  map[uint64]struct{} // label hashes of every series of the run
 	appending appending
 	dropped   droppedSeries
-	due       chan struct{} // a window is complete
+	logFailed bool          // a write to the log did not succeed
+	due       chan struct{} // a window is complete, or the log has failed
 
 	// workMu lets one of mid-run maintenance and finish cut and ship.
 	workMu sync.Mutex
@@ -183,6 +184,12 @@ func (r *Run) Start(ctx context.Context) error {
 	if err := r.recount(ctx); err != nil {
 		r.setState(StateFailed)
 		return fmt.Errorf("count samples of earlier sessions: %w", err)
+	}
+	if r.db.Head().NumSeries() > 0 && r.phase() == phaseOpen {
+		if err := r.renewLogs(ctx); err != nil {
+			r.setState(StateFailed)
+			return fmt.Errorf("bring samples of earlier sessions into blocks: %w", err)
+		}
 	}
 	announceCtx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()

@@ -29,7 +29,8 @@ func (r *Run) openTSDB() error {
 			r.mu.Lock()
 			r.db = db
 			r.mu.Unlock()
-			return r.metrics.registerer.Register(metrics)
+			r.metrics.tsdb.Store(metrics)
+			return nil
 		}
 		r.logger.Warn("write-ahead log ended in a torn record, which was never acknowledged; it is cut off and the log replayed again")
 		if err := db.Close(); err != nil {
