@@ -13,9 +13,6 @@ const (
 	heartbeatFresh    = 3 * time.Minute
 	// maintenanceRetry is how long what did not succeed is left alone.
 	maintenanceRetry = 10 * time.Second
-	// shippingTimeout bounds shipping while the run goes on. What is in the
-	// bucket by then need not be uploaded again.
-	shippingTimeout = 2 * time.Minute
 )
 
 // loop cuts and ships what is complete while the run goes on, and keeps the
@@ -62,7 +59,7 @@ func (r *Run) Maintain(ctx context.Context) error {
 		return err
 	}
 	// A bucket that does not answer must not keep the next window from being cut.
-	ctx, cancel := context.WithTimeout(ctx, shippingTimeout)
+	ctx, cancel := r.untilDue(ctx)
 	defer cancel()
 	// Labels have to be final before the first block carries them.
 	if err := r.announce(ctx); err != nil {
@@ -77,6 +74,26 @@ func (r *Run) Maintain(ctx context.Context) error {
 		return err
 	}
 	return r.announce(ctx)
+}
+
+// untilDue gives a context that ends when the next window has to be cut. What is
+// in the bucket by then need not be uploaded again.
+func (r *Run) untilDue(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	select {
+	case <-r.due: // about what has been cut by now
+		r.cutIfDue()
+	default:
+	}
+	go func() {
+		select {
+		case <-r.due:
+			cancel()
+			r.wake() // for the loop, which is to see it too
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // foresee warns while there is time where the finish, which has about as much

@@ -19,6 +19,8 @@ var (
 	ErrNotOpen = errors.New("run is not open for writes")
 	// ErrFinished says that the run is archived: whatever comes is too late.
 	ErrFinished = errors.New("run is finished and archived")
+	// ErrBehind says that windows have to be cut before more fits into memory.
+	ErrBehind = errors.New("windows are completed faster than they can be cut")
 	// ErrStorage says that the write-ahead log could not be written.
 	ErrStorage = errors.New("storage cannot take the samples")
 )

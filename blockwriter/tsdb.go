@@ -3,46 +3,75 @@ package blockwriter
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/wlog"
+	"github.com/prometheus/prometheus/util/compression"
 )
 
 // openTSDB opens the database below the storage path and replays its logs.
 func (r *Run) openTSDB() error {
-	for repairs := 0; ; repairs++ {
-		db, metrics, err := r.tryOpenTSDB()
-		if err != nil {
-			return err
-		}
-		repaired, err := sumOf(metrics, "prometheus_tsdb_wal_corruptions_total")
-		if err != nil {
-			return errors.Join(err, db.Close())
-		}
-		// A log whose last record is torn is repaired, but then what comes
-		// after it was not replayed, the log of out-of-order samples for one.
-		// With the repaired log another replay gets everything.
-		if repaired == 0 || repairs == maxRepairs {
-			r.mu.Lock()
-			r.db = db
-			r.mu.Unlock()
-			r.metrics.tsdb.Store(metrics)
-			return nil
-		}
-		r.logger.Warn("write-ahead log ended in a torn record, which was never acknowledged; it is cut off and the log replayed again")
-		if err := db.Close(); err != nil {
-			return err
+	for _, log := range []string{"wal", wlog.WblDirName} {
+		if err := r.repairLog(filepath.Join(r.opts.Dir, tsdbDir, log)); err != nil {
+			return fmt.Errorf("repair log %s: %w", log, err)
 		}
 	}
+	metrics := prometheus.NewRegistry()
+	db, err := tsdb.Open(filepath.Join(r.opts.Dir, tsdbDir), slog.New(quiet{r.logger.Handler()}), metrics, r.tsdbOptions(), nil)
+	if err != nil {
+		return err
+	}
+	db.DisableCompactions() // the run cuts at times of its own
+	r.mu.Lock()
+	r.db = db
+	r.mu.Unlock()
+	r.metrics.tsdb.Store(metrics)
+	return nil
 }
 
-// maxRepairs bounds the replays: one for either log is what a crash can cause.
-const maxRepairs = 3
+// repairLog cuts off what a crash in the middle of a write has left at the end
+// of a log, if anything. The database would do so as well, but only after it
+// has given up the replay, and so without what comes after: where it is the
+// write-ahead log that is torn, the whole log of late samples.
+func (r *Run) repairLog(dir string) error {
+	_, last, err := wlog.Segments(dir)
+	if last < 0 || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	torn, err := findTear(dir)
+	if torn == nil || err != nil {
+		return err
+	}
+	r.logger.Warn("log ends in a torn record, which was never acknowledged; it is cut off", "log", dir, "err", torn)
+	log, err := wlog.New(slog.New(quiet{r.logger.Handler()}), nil, dir, compression.None)
+	if err != nil {
+		return err
+	}
+	return errors.Join(log.Repair(torn), log.Close())
+}
 
-func (r *Run) tryOpenTSDB() (*tsdb.DB, *prometheus.Registry, error) {
+// findTear reads a log up to the first record that cannot be read, and returns
+// what is wrong with it.
+func findTear(dir string) (torn, err error) {
+	segments, err := wlog.NewSegmentsReader(dir)
+	if err != nil {
+		return nil, err
+	}
+	records := wlog.NewReader(segments)
+	for records.Next() {
+	}
+	return records.Err(), segments.Close()
+}
+
+func (r *Run) tsdbOptions() *tsdb.Options {
 	o := tsdb.DefaultOptions()
 	o.MinBlockDuration = r.opts.BlockDuration.Milliseconds()
 	o.MaxBlockDuration = o.MinBlockDuration
@@ -61,28 +90,5 @@ func (r *Run) tryOpenTSDB() (*tsdb.DB, *prometheus.Registry, error) {
 	// cuts; Maintain does both instead.
 	o.BlockReloadInterval = math.MaxInt64
 	o.BlocksToDelete = r.deletable
-	metrics := prometheus.NewRegistry()
-	db, err := tsdb.Open(filepath.Join(r.opts.Dir, tsdbDir), slog.New(quiet{r.logger.Handler()}), metrics, o, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	db.DisableCompactions() // the run cuts at times of its own
-	return db, metrics, nil
-}
-
-// sumOf adds up a counter over its labels.
-func sumOf(g prometheus.Gatherer, name string) (sum float64, err error) {
-	families, err := g.Gather()
-	if err != nil {
-		return 0, fmt.Errorf("read metrics of the database: %w", err)
-	}
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			sum += m.GetCounter().GetValue()
-		}
-	}
-	return sum, nil
+	return o
 }

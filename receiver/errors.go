@@ -33,6 +33,7 @@ var statuses = []struct {
 	{errTooLarge, http.StatusRequestEntityTooLarge},
 	{blockwriter.ErrFinished, http.StatusGone},
 	{blockwriter.ErrNotOpen, http.StatusServiceUnavailable},
+	{blockwriter.ErrBehind, http.StatusServiceUnavailable},
 	{blockwriter.ErrStorage, http.StatusServiceUnavailable},
 	{errOverloaded, http.StatusServiceUnavailable},
 	// The sender may have been too slow for the deadline: the next attempt may
