@@ -58,6 +58,10 @@ fuzz: ## Fuzz the decoders, FUZZTIME each
 	$(GO) test -run='^$$' -fuzz=FuzzDecodeV1 -fuzztime=$(FUZZTIME) ./receiver
 	$(GO) test -run='^$$' -fuzz=FuzzDecodeV2 -fuzztime=$(FUZZTIME) ./receiver
 
+.PHONY: doors
+doors: build tools ## Hostile input, access, secrets, file modes alone (as root: it mounts)
+	cd test && $(GO) test -count=1 -timeout=10m ./doors
+
 .PHONY: bench
 bench: ## Go benchmarks
 	$(GO) test -run='^$$' -bench=. -benchmem ./...

@@ -1,6 +1,8 @@
 package blockwriter
 
 import (
+	"errors"
+
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/zeebo/xxh3"
 )
@@ -85,10 +87,20 @@ func (t MetricType) String() string {
 // reused.
 type Label struct{ Name, Value []byte }
 
+// MaxLabels is how many labels a series may have. Real ones have some tens; the
+// writing of a block takes time for each label name of its own, so that one
+// series with very many of them would make a finish miss its time.
+const MaxLabels = 1000
+
+// ErrTooManyLabels says that a series has more than MaxLabels.
+var ErrTooManyLabels = errors.New("too many labels")
+
 // A LabelReader gives the labels of a batch's series. It is asked only for
 // series that were not seen before.
 type LabelReader interface {
 	// AppendLabels appends the labels of series i of the batch to dst, in the
-	// order they were sent. An error means that the request is malformed.
+	// order they were sent. If there are more than MaxLabels, it appends so many
+	// and returns ErrTooManyLabels. Another error means that the request is
+	// malformed.
 	AppendLabels(dst []Label, i int) ([]Label, error)
 }

@@ -2,6 +2,7 @@ package blockwriter
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -35,6 +36,9 @@ func (e *labelError) Error() string { return e.detail }
 func (lb *labelBuilder) build(r LabelReader, i int) (labels.Labels, error) {
 	sent, err := r.AppendLabels(lb.sent[:0], i)
 	lb.sent = sent
+	if errors.Is(err, ErrTooManyLabels) {
+		return labels.EmptyLabels(), lb.fault(ReasonTooManyLabels)
+	}
 	if err != nil {
 		return labels.EmptyLabels(), fmt.Errorf("%w: labels of series %d: %w", ErrMalformed, i, err)
 	}

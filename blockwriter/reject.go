@@ -39,12 +39,13 @@ const (
 	ReasonTooOld
 	ReasonInvalidHistogram
 	ReasonSeriesLimit
+	ReasonTooManyLabels
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
 	"no_metric_name", "empty_label_name", "duplicate_label_name", "invalid_utf8",
-	"different_value", "too_far_in_future", "too_old", "invalid_histogram", "series_limit",
+	"different_value", "too_far_in_future", "too_old", "invalid_histogram", "series_limit", "too_many_labels",
 }
 
 func (r Reason) String() string { return reasonNames[r] }

@@ -59,11 +59,11 @@ func (c *call) read(w http.ResponseWriter, req *http.Request, limit int64, bodie
 		if err := limitBodyTime(w, start, c.encoded.Len()); err != nil {
 			return free, err
 		}
-		if !bodies.TryAcquire(bodyPart) {
+		n, err := io.CopyN(&c.encoded, body, bodyPart)
+		if !bodies.TryAcquire(n) {
 			return free, errOverloaded
 		}
-		taken += bodyPart
-		_, err := io.CopyN(&c.encoded, body, bodyPart)
+		taken += n
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.Is(err, io.EOF):

@@ -174,6 +174,9 @@ func (r *request) AppendLabels(dst []blockwriter.Label, i int) ([]blockwriter.La
 	case inArena:
 		return appendLabelFields(dst, message{body: r.arena[:at.to], pos: int(at.from)})
 	default:
+		if at.to-at.from > 2*blockwriter.MaxLabels {
+			return r.appendRefs(dst, r.refs[at.from:at.from+2*blockwriter.MaxLabels]), blockwriter.ErrTooManyLabels
+		}
 		return r.appendRefs(dst, r.refs[at.from:at.to]), nil
 	}
 }

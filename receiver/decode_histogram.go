@@ -41,6 +41,12 @@ const histogramSize = int64(unsafe.Sizeof(histogram.FloatHistogram{}))
 // beyond the encoding.
 func (r *request) nativeHistogram(m message) error {
 	r.histogram.reset()
+	// A byte can be a bucket: eight bytes in memory, and eight in the copy that
+	// the head keeps.
+	r.size += int64(len(m.body)-m.pos) * 16
+	if r.tooLarge() {
+		return errTooLarge
+	}
 	if err := r.histogram.decode(m, r.v2); err != nil {
 		return err
 	}

@@ -93,6 +93,9 @@ func (r *request) labelFields(labels labelRange) []byte {
 // known that they are fields of the right number and type.
 func appendLabelFields(dst []blockwriter.Label, m message) ([]blockwriter.Label, error) {
 	for m.next() {
+		if len(dst) == blockwriter.MaxLabels {
+			return dst, blockwriter.ErrTooManyLabels
+		}
 		var l blockwriter.Label
 		l, m.err = decodeLabel(m.sub())
 		dst = append(dst, l)

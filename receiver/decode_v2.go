@@ -100,6 +100,9 @@ func (r *request) seriesV2(m message) error {
 		return m.err
 	}
 	labels.to = int32(len(r.refs))
+	if r.tooLarge() {
+		return nil
+	}
 	hash, err := r.hashRefs(start, r.refs[labels.from:labels.to])
 	if err != nil {
 		return err
@@ -107,16 +110,23 @@ func (r *request) seriesV2(m message) error {
 	if s.Metadata, err = r.metadataV2(start, metadata); err != nil {
 		return err
 	}
-	r.endSeries(s, labels, hash)
-	r.applyCreated(r.Series[len(r.Series)-1], created)
+	if r.endSeries(s, labels, hash); !r.tooLarge() {
+		r.applyCreated(r.Series[len(r.Series)-1], created)
+	}
 	return nil
 }
 
 // labelRefs reads the references of a series' labels, in pairs of name and
 // value, but not necessarily all of them in one field.
 func (r *request) labelRefs(m *message) {
-	refs := r.refs
-	for end := m.elements(varintType); m.more(end); {
+	refs, end := r.refs, m.elements(varintType)
+	// In memory a reference takes four bytes, and sixteen while it is hashed.
+	r.size += int64(end-m.pos) * (4 + 16)
+	if r.tooLarge() {
+		m.err = errTooLarge
+		return
+	}
+	for m.more(end) {
 		refs = m.appendShort(refs, end)
 		if m.more(end) {
 			refs = append(refs, uint32(m.varint()))

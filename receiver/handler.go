@@ -55,7 +55,7 @@ type handler struct {
 // Docs: sizing.md.
 const (
 	bodiesShare = 4
-	batchShare  = 4
+	batchShare  = 2 // slices double as they grow: 4 in memory
 )
 
 // New builds the handler of all endpoints.
@@ -82,7 +82,7 @@ func New(opts Options) http.Handler {
 	m.Handle("/-/ready", only(h.ready, http.MethodGet, http.MethodHead))
 	m.Handle("/metrics", only(promhttp.HandlerFor(opts.Registry, promhttp.HandlerOpts{Registry: opts.Registry}).ServeHTTP, http.MethodGet, http.MethodHead))
 	m.Handle("/", only(h.landing, http.MethodGet, http.MethodHead))
-	m.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	// Not cmdline: --objstore.config may have secrets.
 	m.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	m.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	m.HandleFunc("/debug/pprof/trace", pprof.Trace)

@@ -220,7 +220,7 @@ func TestRequestThatDecodesToTooMuchIsRefused(t *testing.T) {
 			body := snappy.Encode(nil, []byte(strings.Repeat(field, (64<<10)/len(field))))
 			a := s.write(version1, body)
 			require.Equal(t, http.StatusRequestEntityTooLarge, a.status)
-			require.Contains(t, a.body, "it decodes to more than 262144 bytes")
+			require.Contains(t, a.body, "it decodes to more than 131072 bytes")
 		})
 	}
 }

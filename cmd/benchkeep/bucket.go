@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -59,7 +60,7 @@ func (f *bucketFlags) open(logger *slog.Logger, umask fs.FileMode) (objstore.Buc
 	}
 	bkt, err := newBucket(logger, config, umask)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
+		return nil, fmt.Errorf("%s: %s", flag, withoutValues(err))
 	}
 	return bkt, nil
 }
@@ -90,6 +91,22 @@ func newBucket(logger *slog.Logger, config []byte, umask fs.FileMode) (objstore.
 		return nil, err
 	}
 	return objstore.NewPrefixedBucket(bkt, conf.Prefix), nil
+}
+
+// inConfig is what an error may quote of a configuration: a value of the wrong
+// type, a name that is not known, an anchor or a tag. Where secrets are, it may
+// be one.
+var inConfig = regexp.MustCompile("`[^`]*`|\"[^\"]*\"|'[^']*'|(field|key|anchor|type|alias|tag) \\S+|!!\\S+ \\S+")
+
+// withoutValues gives an error's text without what it quotes; lines and what
+// was expected there stay.
+func withoutValues(err error) string {
+	return inConfig.ReplaceAllStringFunc(err.Error(), func(found string) string {
+		if word, _, ok := strings.Cut(found, " "); ok && !strings.ContainsAny(found[:1], "`\"'") {
+			return word + " …"
+		}
+		return "…"
+	})
 }
 
 // goKitLogger hands objstore's log lines on. They tell of set-up only, nothing

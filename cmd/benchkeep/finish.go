@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,7 +33,7 @@ func addFinish(app *kingpin.Application) func() int {
 func finish(address string) int {
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" || !strings.HasPrefix(base.Scheme, "http") {
-		return badUsage(fmt.Errorf("--url=%s: want a URL such as http://127.0.0.1:19291", redacted(base)))
+		return badUsage(errors.New("--url: want a URL such as http://127.0.0.1:19291")) // it may hold a password
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

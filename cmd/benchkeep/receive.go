@@ -114,6 +114,7 @@ func (f *receiveFlags) receive() int {
 		ConnState:         writers.ConnState,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug), // strangers' TLS handshakes
 	}
 	served := make(chan error, 1)
 	go func() {

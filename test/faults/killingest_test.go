@@ -26,22 +26,13 @@ func TestKillWhileReceiving(t *testing.T) {
 			sender := harness.NewSender(t, r, message)
 			kills := rounds(t, 3)
 			tr := newTraffic(int64(kills)*6 + 1)
-			for k := range kills {
+			for range kills {
 				for range 30 + rng.IntN(90) {
 					sender.Send(tr.next()...)
 				}
-				if k%3 == 2 {
-					killAtBlock(r, 1)
-				} else {
-					killSoon(r, rng)
-				}
-				// At most four hours more: within them a window is cut.
-				for range 240 {
-					if !sender.Offer(tr.next()...) {
-						break
-					}
-				}
-				r.Kill() // if the moment that was waited for did not come
+				killSoon(r, rng)
+				offerUntilRefused(sender, tr)
+				r.Kill() // if the moment did not come
 				r = restart(t, r)
 				sender.Retry()
 			}
@@ -69,17 +60,47 @@ func TestKillWithoutRetry(t *testing.T) {
 	tr := newTraffic(int64(kills)*5 + 1)
 	for range kills {
 		killSoon(r, rng)
-		for range 240 {
-			if !sender.Offer(tr.next()...) {
-				break
-			}
-		}
+		offerUntilRefused(sender, tr)
 		r.Kill()
 		r = restart(t, r)
 		sender.Close()
 	}
 	terminate(t, r, 0)
 	checkArchived(t, dir, bucket, run, sender)
+}
+
+// TestKillWhileCutting kills benchkeep while it writes the n-th block of a
+// cut, of those that take the late samples too, and more of both arrive.
+func TestKillWhileCutting(t *testing.T) {
+	t.Parallel()
+	const run = "kill-cutting"
+	dir := harness.Dir(t)
+	bucket := harness.StartBucket(t, dir)
+	r := startRun(t, dir, bucket, run)
+	sender := harness.NewSender(t, r, harness.RemoteWriteV2)
+	kills := rounds(t, 8)
+	tr := newTraffic(int64(kills)*5 + 4)
+	send(sender, tr, 60) // so that the late series are late ever after
+	for k := range kills {
+		killAtBlock(r, 1+k%6)
+		offerUntilRefused(sender, tr)
+		r.Kill()
+		r = restart(t, r)
+		sender.Retry()
+	}
+	sender.Close()
+	terminate(t, r, 0)
+	checkArchived(t, dir, bucket, run, sender)
+}
+
+// offerUntilRefused offers batches to a receiver that is about to be killed:
+// four hours of them at most, within which a window is cut.
+func offerUntilRefused(s *harness.Sender, tr *traffic) {
+	for range 240 {
+		if !s.Offer(tr.next()...) {
+			return
+		}
+	}
 }
 
 // killSoon kills the receiver in a moment that nobody can foresee.

@@ -1,6 +1,9 @@
 package faults
 
 import (
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -19,7 +22,10 @@ func external(run string) map[string]string {
 // connections before the end, so that little silence is enough where there
 // was no sender since a restart.
 func options(b harness.Bucket, run string, args ...string) harness.ReceiverOptions {
-	args = append([]string{"--run.label=suite=faults", "--finish.quiet=100ms"}, args...)
+	if !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--finish.quiet=") }) {
+		args = append(args, "--finish.quiet=100ms")
+	}
+	args = append(args, "--run.label=suite=faults")
 	return harness.ReceiverOptions{Name: "benchkeep-" + run, Bucket: b, Run: run, Args: args}
 }
 
@@ -55,7 +61,7 @@ func checkExit(t *testing.T, p *harness.Process, want int) {
 // resume completes what is left in a storage path.
 func resume(t *testing.T, dir, storage string, b harness.Bucket) {
 	t.Helper()
-	p := harness.Benchkeep(t, dir, "benchkeep-resume", "resume",
+	p := harness.Benchkeep(t, dir, "resume-"+filepath.Base(storage), "resume",
 		"--storage.path="+storage, "--objstore.config-file="+b.ConfigFile)
 	checkExit(t, p, 0)
 }

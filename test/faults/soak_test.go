@@ -1,11 +1,28 @@
 package faults
 
 import (
+	"flag"
 	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
 )
+
+// atOnce is how many tests run at a time: most of each is waiting for a
+// program, so that more of them than processors are of use.
+const atOnce = 6
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // soaking tells whether the long variant of the tests is asked for.
 func soaking() bool { return os.Getenv("SOAK") != "" }

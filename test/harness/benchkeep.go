@@ -22,6 +22,8 @@ type ReceiverOptions struct {
 	Address string
 	// Args are further flags.
 	Args []string
+	// Env is the process' environment besides what every program gets.
+	Env []string
 }
 
 // A Receiver is a running `benchkeep receive`.
@@ -64,7 +66,7 @@ func LaunchReceiver(t testing.TB, dir string, o ReceiverOptions) *Receiver {
 		"--web.listen-address=" + o.Address,
 	}, o.Args...)
 	return &Receiver{
-		Process: start(t, dir, o.Name, product(t), nil, args...),
+		Process: start(t, dir, o.Name, product(t), o.Env, args...),
 		Address: o.Address,
 		URL:     "http://" + o.Address,
 		Storage: o.Storage,

@@ -45,21 +45,28 @@ func (d *Disk) keep(to string) {
 
 const ballast = "ballast"
 
-// Fill fills the disk with ballast but for some bytes.
+// Fill fills the disk with ballast but for some bytes, no matter who else
+// writes to it meanwhile.
 func (d *Disk) Fill(leave int64) {
 	d.t.Helper()
-	f, err := os.OpenFile(filepath.Join(d.Path, ballast), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(filepath.Join(d.Path, ballast), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		d.t.Fatalf("make ballast: %v", err)
+		d.t.Errorf("make ballast: %v", err)
+		return
 	}
 	defer f.Close()
-	size := max(0, d.Free()-leave)
-	info, err := f.Stat()
-	if err == nil {
-		err = syscall.Fallocate(int(f.Fd()), 0, info.Size(), max(size, 1))
-	}
-	if err != nil && !errors.Is(err, syscall.ENOSPC) {
-		d.t.Fatalf("write ballast: %v", err)
+	full := int64(0)
+	for portion := d.Free() - leave; portion > 0; portion = min(portion, d.Free()-leave) {
+		err := syscall.Fallocate(int(f.Fd()), 0, full, portion)
+		switch {
+		case err == nil:
+			full += portion
+		case errors.Is(err, syscall.ENOSPC):
+			portion /= 2 // others were faster
+		case !errors.Is(err, syscall.EINTR):
+			d.t.Errorf("write ballast: %v", err)
+			return
+		}
 	}
 }
 
@@ -76,7 +83,7 @@ func (d *Disk) Free() int64 {
 	d.t.Helper()
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(d.Path, &s); err != nil {
-		d.t.Fatalf("look at disk: %v", err)
+		d.t.Errorf("look at disk: %v", err)
 	}
 	return int64(s.Bavail) * s.Bsize
 }

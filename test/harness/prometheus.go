@@ -21,6 +21,9 @@ type PrometheusOptions struct {
 	Receiver *Receiver
 	// Target is scraped.
 	Target *Target
+	// Queue are settings of remote write's queue_config, separated by commas;
+	// empty leaves all of them Prometheus' own.
+	Queue string
 }
 
 // Remote-write messages as Prometheus' configuration names them.
@@ -61,8 +64,8 @@ func StartPrometheus(t testing.TB, dir string, o PrometheusOptions) *Prometheus 
 	return p
 }
 
-// The queue's settings stay Prometheus' own on purpose: what was scraped in
-// the last five seconds is still in its queue when it is told to end.
+// The queue's settings stay Prometheus' own unless a test is about them: what
+// was scraped in the last five seconds is still in its queue when it is told to end.
 func prometheusConfig(self string, o PrometheusOptions) string {
 	return fmt.Sprintf(`global:
   scrape_interval: %s
@@ -80,7 +83,8 @@ remote_write:
     protobuf_message: %[6]s
     send_native_histograms: true
     metadata_config: {send: true, send_interval: 1s}
-`, scrapeInterval, self, o.Receiver.Address, o.Target.Address, o.Receiver.URL, o.Message)
+    queue_config: {%[7]s}
+`, scrapeInterval, self, o.Receiver.Address, o.Target.Address, o.Receiver.URL, o.Message, o.Queue)
 }
 
 // WaitMetadata waits until Prometheus has sent metadata once more. Only remote
