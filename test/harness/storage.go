@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
@@ -47,7 +48,7 @@ func drain(t testing.TB, q storage.Querier) Set {
 	t.Helper()
 	defer q.Close()
 	set := Set{}
-	everything := labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".*")
+	everything := labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".*")
 	all := q.Select(context.Background(), false, nil, everything)
 	var it chunkenc.Iterator
 	for all.Next() {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 )
@@ -149,7 +150,7 @@ func (t *Target) record(families []*dto.MetricFamily) {
 	now := map[string]bool{}
 	add := func(p Point, name string, l []*dto.LabelPair, more ...string) {
 		b := labels.NewBuilder(labels.FromStrings(append(more,
-			labels.MetricName, name, "job", "target", "instance", t.Address)...))
+			model.MetricNameLabel, name, "job", "target", "instance", t.Address)...))
 		for _, pair := range l {
 			b.Set(pair.GetName(), pair.GetValue())
 		}

@@ -109,19 +109,16 @@ func (o *overload) sent(id, at int64) bool {
 	return at >= o.start && (at-o.start)%overloadStep == 0 && n < o.acknowledged[id/ownSeries]
 }
 
-// check checks, when all senders are done, that they were too many and that
-// the bucket has exactly what they know to be acknowledged.
-func (o *overload) check(t *testing.T, dir string, b harness.Bucket) (samples int64) {
+// check checks, when all senders are done, that the bucket has exactly what
+// they know to be acknowledged. It tells how often they were asked to try again.
+func (o *overload) check(t *testing.T, dir string, b harness.Bucket) (samples, refused int64) {
 	t.Helper()
-	var batches, refused int64
+	var batches int64
 	var took []time.Duration
 	for i := range senders {
 		batches += o.acknowledged[i]
 		refused += o.refused[i]
 		took = append(took, o.took[i]...)
-	}
-	if refused == 0 {
-		t.Error("no write was answered 503: this was no overload")
 	}
 	t.Logf("%d batches of %d samples acknowledged, %d times 503", batches, perBatch, refused)
 	if soaking() && len(took) > 0 {
@@ -131,7 +128,7 @@ func (o *overload) check(t *testing.T, dir string, b harness.Bucket) (samples in
 	}
 	checkBlocks(t, b)
 	checkSamples(t, dir, b, batches*perBatch, o.sent)
-	return batches * perBatch
+	return batches * perBatch, refused
 }
 
 // A prober asks for a receiver's pages in turns, for as long as it is there.
