@@ -63,6 +63,7 @@ func (r *Run) Append(b *Batch) (Result, error) {
 		return Result{}, err
 	}
 	a.noteMetadata()
+	a.checkClock()
 	r.notes.sender(b.Sender)
 	r.cutIfDue()
 	return a.result, nil
@@ -134,6 +135,8 @@ type entry struct {
 type appending struct {
 	run    *Run
 	labels labelBuilder
+
+	clockChecked bool
 
 	batch    *Batch
 	app      storage.AppenderV2
@@ -379,6 +382,23 @@ func (a *appending) name(i int, e *entry) string {
 		lset, _ = a.labels.build(a.batch.Labels, i)
 	}
 	return shortened(lset.String())
+}
+
+// clockTolerance is how far behind the clock the first samples may be before it
+// is worth a word: more than scrape intervals and sending take.
+const clockTolerance = 5 * time.Minute
+
+// checkClock warns once, at the session's first samples, where they are old:
+// the sender's clock may be off, and a query for the run's time find nothing.
+func (a *appending) checkClock() {
+	if a.clockChecked || len(a.batch.Samples) == 0 {
+		return
+	}
+	a.clockChecked = true
+	behind := time.Duration(a.now-a.batch.Samples[0].Timestamp) * time.Millisecond
+	if behind > clockTolerance {
+		a.run.logger.Warn("the first samples are old: the sender's clock is off, or it catches up", "sender", a.batch.Sender, "behind", behind)
+	}
 }
 
 // noteMetadata keeps what the batch tells of metrics for the manifest.
