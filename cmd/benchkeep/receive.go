@@ -105,17 +105,10 @@ func (f *receiveFlags) receive() int {
 	if err != nil {
 		return badUsage(err)
 	}
-	server := &http.Server{
-		Handler: receiver.New(receiver.Options{
-			Logger: logger, Registry: registry, Run: run, Writers: writers,
-			RequestBytes: int64(f.requestBytes), ConcurrentWrites: f.concurrent,
-		}),
-		ConnContext:       writers.ConnContext,
-		ConnState:         writers.ConnState,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug), // strangers' TLS handshakes
-	}
+	server := newServer(logger, writers, receiver.New(receiver.Options{
+		Logger: logger, Registry: registry, Run: run, Writers: writers,
+		RequestBytes: int64(f.requestBytes), ConcurrentWrites: f.concurrent,
+	}))
 	served := make(chan error, 1)
 	go func() {
 		served <- web.ServeMultiple(listeners, server, &web.FlagConfig{WebConfigFile: &f.webConfig}, logger)
@@ -139,6 +132,17 @@ func (f *receiveFlags) receive() int {
 	}
 	sayGoodbye(logger, server)
 	return conclude(logger, run, err)
+}
+
+func newServer(logger *slog.Logger, writers *receiver.Writers, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ConnContext:       writers.ConnContext,
+		ConnState:         writers.ConnState,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug), // strangers' TLS handshakes
+	}
 }
 
 func (f *receiveFlags) validate() error {
