@@ -120,12 +120,12 @@ func (r *Run) shipBlock(ctx context.Context, b *tsdb.Block, bf *blockFiles) erro
 	if err := r.putBytes(ctx, archive.BlockObject(meta.ULID, archive.MetaFile), data); err != nil {
 		return fmt.Errorf("upload block %s: %w", meta.ULID, err)
 	}
-	err = r.update(func(rec *record) { rec.Manifest.Blocks = append(rec.Manifest.Blocks, blockEntry(meta, bf)) })
+	entry := blockEntry(meta, bf)
+	err = r.update(func(rec *record) { rec.Manifest.Blocks = append(rec.Manifest.Blocks, entry) })
 	if err != nil {
 		return err
 	}
 	r.upload.blocksDone.Add(1)
-	entry := blockEntry(meta, bf)
 	r.metrics.blocksShipped.Inc()
 	r.metrics.bytesShipped.Add(float64(entry.Bytes()))
 	r.logger.Info("block is in the bucket", "block", meta.ULID, "samples", meta.Stats.NumSamples,
