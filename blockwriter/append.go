@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -94,8 +95,11 @@ type appending struct {
 	batch    *Batch
 	app      storage.AppenderV2
 	now      int64
+	earliest int64 // of what is taken at all
+	latest   int64
 	minValid int64 // below it the head takes samples only as out of order
 	entries  []entry
+	fresh    []series // those of the batch that are not in the cache
 	late     []latePoint
 	tally    tally // of what is not committed yet
 	result   Result
@@ -104,6 +108,9 @@ type appending struct {
 func (a *appending) begin(b *Batch) {
 	a.batch = b
 	a.now = time.Now().UnixMilli()
+	a.latest = a.now + a.run.opts.FutureLimit.Milliseconds()
+	// The head subtracts up to a window from its times, and would wrap.
+	a.earliest = math.MinInt64 + a.run.opts.BlockDuration.Milliseconds()
 	a.result = Result{}
 	a.tally = tally{exemplars: int64(b.Exemplars)}
 }
@@ -112,7 +119,7 @@ func (a *appending) end() {
 	a.batch = nil
 	clear(a.entries)
 	clear(a.late)
-	a.entries, a.late = a.entries[:0], a.late[:0]
+	a.entries, a.fresh, a.late = a.entries[:0], a.fresh[:0], a.late[:0]
 }
 
 // resolve finds the series of the batch, before anything is stored, so that a
@@ -120,26 +127,38 @@ func (a *appending) end() {
 // as rejected and has no entry.
 func (a *appending) resolve() error {
 	cache := a.run.series
+	// Entries point into it, so that it must not move.
+	a.fresh = slices.Grow(a.fresh, len(a.batch.Series))
 	for i := range a.batch.Series {
 		s := &a.batch.Series[i]
-		if known, ok := cache.byHash[s.Hash]; ok {
+		if known := cache.find(s.Hash); known != nil {
 			a.entries = append(a.entries, entry{series: known})
 			continue
 		}
 		lset, err := a.labels.build(a.batch.Labels, i)
-		var fault *labelError
-		switch {
-		case errors.As(err, &fault):
-			n := s.Samples.Len() + s.Histograms.Len()
-			a.tally.received += int64(n)
-			a.reject(fault.reason, n, func() string { return fault.detail })
+		if err != nil {
+			if err := a.rejectLabels(s, err); err != nil {
+				return err
+			}
 			a.entries = append(a.entries, entry{})
-		case err != nil:
-			return err
-		default:
-			a.entries = append(a.entries, entry{series: &series{maxTime: cache.floor}, lset: lset})
+			continue
 		}
+		a.fresh = append(a.fresh, series{maxTime: cache.floor})
+		a.entries = append(a.entries, entry{series: &a.fresh[len(a.fresh)-1], lset: lset})
 	}
+	return nil
+}
+
+// rejectLabels rejects a series for what is wrong with its labels, unless that
+// is the whole request.
+func (a *appending) rejectLabels(s *Series, err error) error {
+	var fault *labelError
+	if !errors.As(err, &fault) {
+		return err
+	}
+	n := s.Samples.Len() + s.Histograms.Len()
+	a.tally.received += int64(n)
+	a.reject(fault.reason, n, func() string { return fault.detail })
 	return nil
 }
 
@@ -184,6 +203,7 @@ func (a *appending) unsettle() {
 // what may be stored already.
 func (a *appending) appendNew() error {
 	a.open()
+	var p point
 	for i := range a.batch.Series {
 		s := &a.batch.Series[i]
 		e := &a.entries[i]
@@ -191,12 +211,14 @@ func (a *appending) appendNew() error {
 			continue
 		}
 		for _, f := range a.batch.Samples[s.Samples.From:s.Samples.To] {
-			if err := a.point(i, e, point{t: f.Timestamp, st: f.StartTimestamp, v: f.Value}); err != nil {
+			p = point{t: f.Timestamp, st: f.StartTimestamp, v: f.Value}
+			if err := a.point(i, e, &p); err != nil {
 				return a.abort(err)
 			}
 		}
 		for _, h := range a.batch.Histograms[s.Histograms.From:s.Histograms.To] {
-			if err := a.point(i, e, point{t: h.Timestamp, st: h.StartTimestamp, h: h.Int, fh: h.Float}); err != nil {
+			p = point{t: h.Timestamp, st: h.StartTimestamp, h: h.Int, fh: h.Float}
+			if err := a.point(i, e, &p); err != nil {
 				return a.abort(err)
 			}
 		}
@@ -208,14 +230,7 @@ func (a *appending) appendNew() error {
 // be in the head under another spelling or from before a restart, or it is new
 // and has to keep within the limit.
 func (a *appending) admit(i int, e *entry) bool {
-	if e.lset.IsEmpty() {
-		return true
-	}
-	if ref := a.refOf(e.lset); ref != 0 {
-		if known, ok := a.run.series.byRef[ref]; ok {
-			e.series = known
-		}
-		a.run.series.place(a.batch.Series[i].Hash, e.series, ref)
+	if e.lset.IsEmpty() || a.recognize(i, e) {
 		return true
 	}
 	limit := a.run.opts.SeriesLimit
@@ -230,24 +245,24 @@ func (a *appending) admit(i int, e *entry) bool {
 	return false
 }
 
-func (a *appending) refOf(lset labels.Labels) storage.SeriesRef {
-	if g, ok := a.app.(storage.GetRef); ok {
-		ref, _ := g.GetRef(lset, lset.Hash())
-		return ref
+// recognize looks up a series that the cache does not know in the head.
+func (a *appending) recognize(i int, e *entry) bool {
+	ref, _ := a.app.(storage.GetRef).GetRef(e.lset, e.lset.Hash())
+	if ref != 0 {
+		e.series = a.run.series.place(a.batch.Series[i].Hash, e.series, ref)
 	}
-	return 0
+	return ref != 0
 }
 
 // point takes one sample of series i. An error is the storage's; what is wrong
 // with the sample itself is a rejection.
-func (a *appending) point(i int, e *entry, p point) error {
+func (a *appending) point(i int, e *entry, p *point) error {
 	a.tally.received++
 	switch {
-	case p.t > a.now+a.run.opts.FutureLimit.Milliseconds():
+	case p.t > a.latest:
 		a.rejectPoint(ReasonTooFarInFuture, i, e, p, "more than --limit.future="+a.run.opts.FutureLimit.String()+" ahead of this machine's clock")
 		return nil
-	case p.t < math.MinInt64+a.run.opts.BlockDuration.Milliseconds():
-		// The head subtracts up to a window from its times, and would wrap.
+	case p.t < a.earliest:
 		a.rejectPoint(ReasonTooOld, i, e, p, "before all time")
 		return nil
 	case p.t > e.maxTime:
@@ -261,14 +276,14 @@ func (a *appending) point(i int, e *entry, p point) error {
 		a.acknowledge(p)
 		return nil
 	default:
-		a.late = append(a.late, latePoint{entry: *e, index: i, point: p})
+		a.late = append(a.late, latePoint{index: i, point: *p})
 		return nil
 	}
 }
 
 // store puts a sample into the head that is known not to be there yet, and
 // tells whether the head took it. Where it did not, the sample is rejected.
-func (a *appending) store(i int, e *entry, p point) (stored bool, err error) {
+func (a *appending) store(i int, e *entry, p *point) (stored bool, err error) {
 	err = a.put(i, e, p, storage.AOptions{})
 	if err == nil {
 		a.acknowledge(p)
@@ -283,7 +298,7 @@ func (a *appending) store(i int, e *entry, p point) (stored bool, err error) {
 }
 
 // put appends a sample to the head and keeps what is known of its series true.
-func (a *appending) put(i int, e *entry, p point, opts storage.AOptions) error {
+func (a *appending) put(i int, e *entry, p *point, opts storage.AOptions) error {
 	ref, err := a.app.Append(e.ref, e.lset, 0, p.t, p.v, p.h, p.fh, opts)
 	if errors.Is(err, tsdb.ErrInvalidSample) && e.lset.IsEmpty() {
 		// The head has dropped the series since it was last written.
@@ -295,9 +310,17 @@ func (a *appending) put(i int, e *entry, p point, opts storage.AOptions) error {
 	if err != nil {
 		return err
 	}
-	if ref != e.ref {
-		a.run.series.place(a.batch.Series[i].Hash, e.series, ref)
-		a.run.distinct[e.lset.Hash()] = struct{}{}
+	switch {
+	case e.ref == 0: // and the head did not have it
+		e.series = a.run.series.insert(a.batch.Series[i].Hash, e.series, ref)
+	case e.ref != ref:
+		e.series = a.run.series.place(a.batch.Series[i].Hash, e.series, ref)
+	}
+	if !e.stored {
+		if e.lset.IsEmpty() {
+			e.lset, _ = a.labels.build(a.batch.Labels, i)
+		}
+		a.run.series.markStored(e.series, e.lset)
 	}
 	if p.t > e.maxTime {
 		e.maxTime = p.t
@@ -309,7 +332,7 @@ func (a *appending) put(i int, e *entry, p point, opts storage.AOptions) error {
 }
 
 // acknowledge counts what the answer to the sender calls written.
-func (a *appending) acknowledge(p point) {
+func (a *appending) acknowledge(p *point) {
 	if p.h == nil && p.fh == nil {
 		a.result.Samples++
 	} else {
@@ -324,8 +347,9 @@ func (a *appending) reject(reason Reason, n int, why func() string) {
 	a.result.Rejected.add(reason, n, why)
 }
 
-func (a *appending) rejectPoint(reason Reason, i int, e *entry, p point, why string) {
-	a.reject(reason, 1, func() string { return fmt.Sprintf("series %s at %d ms: %s", a.name(i, e), p.t, why) })
+func (a *appending) rejectPoint(reason Reason, i int, e *entry, p *point, why string) {
+	t := p.t
+	a.reject(reason, 1, func() string { return fmt.Sprintf("series %s at %d ms: %s", a.name(i, e), t, why) })
 }
 
 // name gives the series' labels for a message.

@@ -8,38 +8,44 @@ import (
 	"github.com/prometheus/prometheus/tsdb/chunks"
 )
 
-// droppedSeries collects the series that the head drops after a cut, for the
-// next append to forget: the head calls from inside its garbage collection,
-// where the append lock cannot be taken. It is a tsdb.SeriesLifecycleCallback.
+// droppedSeries is a series that was in the head.
 type droppedSeries struct {
-	mu   sync.Mutex
-	refs []storage.SeriesRef
+	ref       storage.SeriesRef
+	labelHash uint64
 }
 
-func (*droppedSeries) PreCreation(labels.Labels) error { return nil }
-func (*droppedSeries) PostCreation(labels.Labels)      {}
+// drops collects the series that the head drops after a cut, for the next
+// append to forget: the head calls from inside its garbage collection, where
+// the append lock cannot be taken. It is a tsdb.SeriesLifecycleCallback.
+type drops struct {
+	mu     sync.Mutex
+	series []droppedSeries
+}
 
-func (d *droppedSeries) PostDeletion(gone map[chunks.HeadSeriesRef]labels.Labels) {
+func (*drops) PreCreation(labels.Labels) error { return nil }
+func (*drops) PostCreation(labels.Labels)      {}
+
+func (d *drops) PostDeletion(gone map[chunks.HeadSeriesRef]labels.Labels) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for ref := range gone {
-		d.refs = append(d.refs, storage.SeriesRef(ref))
+	for ref, lset := range gone {
+		d.series = append(d.series, droppedSeries{storage.SeriesRef(ref), lset.Hash()})
 	}
 }
 
 // take returns what was collected since the last call.
-func (d *droppedSeries) take() []storage.SeriesRef {
+func (d *drops) take() []droppedSeries {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	refs := d.refs
-	d.refs = nil
-	return refs
+	series := d.series
+	d.series = nil
+	return series
 }
 
 // forgetDropped clears the cache of dropped series. The caller holds appendMu.
 func (r *Run) forgetDropped() {
-	if refs := r.dropped.take(); len(refs) > 0 {
-		r.series.sweep(refs, r.newest())
+	if dropped := r.dropped.take(); len(dropped) > 0 {
+		r.series.sweep(dropped, r.newest())
 	}
 }
 

@@ -72,7 +72,10 @@ func (lb *labelBuilder) build(r LabelReader, i int) (labels.Labels, error) {
 
 // check sorts the sent labels and finds what no store should hold.
 func (lb *labelBuilder) check() *labelError {
-	slices.SortFunc(lb.sent, func(a, b Label) int { return cmp.Compare(string(a.Name), string(b.Name)) })
+	byName := func(a, b Label) int { return cmp.Compare(string(a.Name), string(b.Name)) }
+	if !slices.IsSortedFunc(lb.sent, byName) { // by senders' rules they are
+		slices.SortFunc(lb.sent, byName)
+	}
 	named := false
 	for i, l := range lb.sent {
 		switch {

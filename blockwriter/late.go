@@ -17,7 +17,6 @@ import (
 // latePoint is a sample that is not newer than its series: a batch sent again,
 // a sender that catches up, or two senders of one series.
 type latePoint struct {
-	entry
 	index int // of the series in the batch
 	point
 }
@@ -31,11 +30,11 @@ func (a *appending) appendLate() error {
 		return nil
 	}
 	slices.SortStableFunc(a.late, func(x, y latePoint) int {
-		return cmp.Or(cmp.Compare(x.ref, y.ref), cmp.Compare(x.index, y.index))
+		return cmp.Or(cmp.Compare(a.entries[x.index].ref, a.entries[y.index].ref), cmp.Compare(x.index, y.index))
 	})
 	for from := 0; from < len(a.late); {
 		to := from + 1
-		for to < len(a.late) && a.late[to].series == a.late[from].series {
+		for to < len(a.late) && a.entries[a.late[to].index].series == a.entries[a.late[from].index].series {
 			to++
 		}
 		if err := a.appendLateSeries(a.late[from:to]); err != nil {
@@ -48,23 +47,26 @@ func (a *appending) appendLate() error {
 
 // appendLateSeries takes the late samples of one series.
 func (a *appending) appendLateSeries(late []latePoint) error {
-	lset := late[0].lset
-	if lset.IsEmpty() {
+	e := &a.entries[late[0].index]
+	if e.lset.IsEmpty() {
 		var err error
-		if lset, err = a.labels.build(a.batch.Labels, late[0].index); err != nil {
+		if e.lset, err = a.labels.build(a.batch.Labels, late[0].index); err != nil {
 			return err
 		}
 	}
-	stored, err := a.run.lookUp(lset, late)
+	stored, err := a.run.lookUp(e.lset, late)
 	if err != nil {
 		return fmt.Errorf("%w: look up late samples: %w", ErrStorage, err)
 	}
 	a.open()
-	for _, l := range late {
+	if e.ref == 0 {
+		a.recognize(late[0].index, e) // there may be two of it in the batch
+	}
+	for i := range late {
+		l := &late[i]
 		switch there, ok := stored[l.t]; {
 		case !ok:
-			e := entry{series: l.series, lset: lset}
-			ok, err := a.store(l.index, &e, l.point)
+			ok, err := a.store(l.index, e, &l.point)
 			if err != nil {
 				return a.abort(err)
 			}
@@ -73,9 +75,9 @@ func (a *appending) appendLateSeries(late []latePoint) error {
 			}
 		case there.equals(l.point):
 			a.tally.duplicates++
-			a.acknowledge(l.point)
+			a.acknowledge(&l.point)
 		default:
-			a.rejectPoint(ReasonDifferentValue, l.index, &entry{series: l.series, lset: lset}, l.point, "stored with another value already")
+			a.rejectPoint(ReasonDifferentValue, l.index, e, &l.point, "stored with another value already")
 		}
 	}
 	return a.commit()

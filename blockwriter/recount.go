@@ -39,7 +39,7 @@ func (r *Run) recount(ctx context.Context) error {
 	found.written = found.received
 	r.totals.add(&found)
 	r.series.floor = r.totals.maxTime
-	r.rec.Manifest.Series = int64(len(r.distinct))
+	r.rec.Manifest.Series = int64(r.series.count())
 	return nil
 }
 
@@ -57,7 +57,7 @@ func (r *Run) countLocal(ctx context.Context) (_ tally, err error) {
 	var it chunks.Iterator
 	for set.Next() {
 		s := set.At()
-		r.distinct[s.Labels().Hash()] = struct{}{}
+		r.series.past[s.Labels().Hash()] = struct{}{}
 		it = s.Iterator(it)
 		if err := countChunks(it, &found); err != nil {
 			return found, err

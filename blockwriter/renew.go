@@ -23,6 +23,7 @@ func (r *Run) renewLogs(ctx context.Context) error {
 	}
 	r.appendMu.Lock()
 	defer r.appendMu.Unlock()
+	r.forgetDropped() // which is all of them by now
 	if err := r.db.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}
@@ -34,8 +35,7 @@ func (r *Run) renewLogs(ctx context.Context) error {
 	if err := r.openTSDB(); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	r.dropped.take() // references of the head that is gone
-	r.series = newSeriesCache()
+	r.series.clear()
 	r.series.floor = r.newest()
 	r.logFailed = false
 	return nil

@@ -52,9 +52,8 @@ type Run struct {
 	appendMu  sync.Mutex
 	db        *tsdb.DB
 	series    *seriesCache
-	distinct  map[uint64]struct{} // label hashes of every series of the run
 	appending appending
-	dropped   droppedSeries
+	dropped   drops
 	logFailed bool          // a write to the log did not succeed
 	due       chan struct{} // a window is complete, or the log has failed
 
@@ -86,7 +85,6 @@ func New(logger *slog.Logger, reg prometheus.Registerer, opts Options) (*Run, er
 		logger:   logger,
 		state:    StateStarting,
 		series:   newSeriesCache(),
-		distinct: map[uint64]struct{}{},
 		due:      make(chan struct{}, 1),
 		started:  make(chan struct{}),
 		finished: make(chan struct{}),
@@ -290,7 +288,7 @@ func (r *Run) count(t *tally) error {
 		news = news || n > 0 && r.totals.rejected[i] == 0
 	}
 	r.totals.add(t)
-	r.rec.Manifest.Series = int64(len(r.distinct))
+	r.rec.Manifest.Series = int64(r.series.count())
 	if !news {
 		return nil
 	}
@@ -321,6 +319,6 @@ func (r *Run) closeTSDB() error {
 	if db == nil {
 		return nil
 	}
-	r.series, r.distinct = newSeriesCache(), nil // memory a finished run need not hold
+	r.series = newSeriesCache() // memory a finished run need not hold
 	return db.Close()
 }

@@ -11,7 +11,7 @@ import (
 // takes samples in order: a counter that started long before the run begins
 // with the run for its readers. No sample is lost without it, so that only the
 // storage's own errors count.
-func (a *appending) startTimestamp(i int, e *entry, p point) error {
+func (a *appending) startTimestamp(i int, e *entry, p *point) error {
 	half := a.run.opts.BlockDuration.Milliseconds() / 2
 	if p.st == 0 || p.st >= p.t || p.st <= e.maxTime || p.st < max(a.minValid, p.t-half) {
 		return nil
@@ -41,7 +41,7 @@ func (a *appending) startTimestamp(i int, e *entry, p point) error {
 			CustomValues:     p.fh.CustomValues,
 		}
 	}
-	err := a.put(i, e, zero, storage.AOptions{RejectOutOfOrder: true})
+	err := a.put(i, e, &zero, storage.AOptions{RejectOutOfOrder: true})
 	if err == nil {
 		a.tally.startTimestamps++
 		return nil

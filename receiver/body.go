@@ -1,11 +1,11 @@
 package receiver
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/golang/snappy"
@@ -27,7 +27,7 @@ const (
 // and what that decoded to. It is used again.
 type call struct {
 	request
-	encoded bytes.Buffer
+	encoded []byte
 	decoded []byte
 }
 
@@ -44,38 +44,43 @@ func limitBodyTime(w http.ResponseWriter, start time.Time, arrived int) error {
 
 // read takes the request's body in. Its size is bounded by limit, in bytes
 // after decompression. The memory of what has arrived is taken from the share
-// of all bodies, and given back by the returned function: a body that only
-// announces bytes takes none.
-func (c *call) read(w http.ResponseWriter, req *http.Request, limit int64, bodies *semaphore.Weighted) (free func(), err error) {
-	var taken int64
-	free = func() { bodies.Release(taken) }
+// of all bodies, and is to be released there by the caller, whatever the error:
+// a body that only announces bytes takes none.
+func (c *call) read(w http.ResponseWriter, req *http.Request, limit int64, bodies *semaphore.Weighted) (taken int64, err error) {
 	most := maxEncoded(limit)
 	if req.ContentLength > most {
-		return free, fmt.Errorf("%w: body has %d bytes", errTooLarge, req.ContentLength)
+		return 0, fmt.Errorf("%w: body has %d bytes", errTooLarge, req.ContentLength)
 	}
-	c.encoded.Reset()
-	start, body := time.Now(), http.MaxBytesReader(w, req.Body, most)
-	for {
-		if err := limitBodyTime(w, start, c.encoded.Len()); err != nil {
-			return free, err
+	c.encoded = c.encoded[:0]
+	for start := time.Now(); ; {
+		if err := limitBodyTime(w, start, len(c.encoded)); err != nil {
+			return taken, err
 		}
-		n, err := io.CopyN(&c.encoded, body, bodyPart)
-		if !bodies.TryAcquire(n) {
-			return free, errOverloaded
+		n, err := c.readPart(req.Body)
+		if !bodies.TryAcquire(int64(n)) {
+			return taken, errOverloaded
 		}
-		taken += n
-		var tooLarge *http.MaxBytesError
+		taken += int64(n)
 		switch {
+		case taken > most:
+			return taken, fmt.Errorf("%w: body has more than %d bytes", errTooLarge, most)
 		case errors.Is(err, io.EOF):
 			// The server goes on to listen for the next request: that is not to
 			// be cut short by this one's deadline.
-			return free, http.NewResponseController(w).SetReadDeadline(time.Time{})
-		case errors.As(err, &tooLarge):
-			return free, fmt.Errorf("%w: body has more than %d bytes", errTooLarge, most)
+			return taken, http.NewResponseController(w).SetReadDeadline(time.Time{})
 		case err != nil:
-			return free, fmt.Errorf("%w: %w", errBody, err)
+			return taken, fmt.Errorf("%w: %w", errBody, err)
 		}
 	}
+}
+
+// readPart reads what comes next straight to its place, as an io.Reader does.
+func (c *call) readPart(body io.Reader) (int, error) {
+	c.encoded = slices.Grow(c.encoded, bodyPart)
+	at := len(c.encoded)
+	n, err := body.Read(c.encoded[at : at+bodyPart])
+	c.encoded = c.encoded[:at+n]
+	return n, err
 }
 
 // maxEncoded is the most bytes that snappy makes of a request within the limit.
@@ -84,7 +89,7 @@ func maxEncoded(limit int64) int64 { return int64(snappy.MaxEncodedLen(int(limit
 // decompress gives the message that was read. Its size is known, and checked,
 // before it is allocated.
 func (c *call) decompress(limit int64) ([]byte, error) {
-	n, err := snappy.DecodedLen(c.encoded.Bytes())
+	n, err := snappy.DecodedLen(c.encoded)
 	if err != nil {
 		return nil, fmt.Errorf("%w: snappy: %w", errMalformed, err)
 	}
@@ -94,7 +99,7 @@ func (c *call) decompress(limit int64) ([]byte, error) {
 	if cap(c.decoded) < n {
 		c.decoded = make([]byte, n)
 	}
-	decoded, err := snappy.Decode(c.decoded[:cap(c.decoded)], c.encoded.Bytes())
+	decoded, err := snappy.Decode(c.decoded[:cap(c.decoded)], c.encoded)
 	if err != nil {
 		return nil, fmt.Errorf("%w: snappy: %w", errMalformed, err)
 	}
@@ -105,8 +110,8 @@ func (c *call) decompress(limit int64) ([]byte, error) {
 // keep for the next.
 func (c *call) release() {
 	c.reset()
-	if c.encoded.Cap() > maxKeptBytes {
-		c.encoded = bytes.Buffer{}
+	if cap(c.encoded) > maxKeptBytes {
+		c.encoded = nil
 	}
 	if cap(c.decoded) > maxKeptBytes {
 		c.decoded = nil

@@ -31,8 +31,11 @@ func versionOf(h http.Header) (version, error) {
 		return "", errEncoding
 	}
 	ct := h.Get("Content-Type")
-	if ct == "" {
+	switch ct { // what senders do send
+	case "", mediaType:
 		return version1, nil
+	case mediaType + ";proto=" + messageV2:
+		return version2, nil
 	}
 	media, params, err := mime.ParseMediaType(ct)
 	if err != nil || media != mediaType {

@@ -105,6 +105,9 @@ func appendLabelFields(dst []blockwriter.Label, m message) ([]blockwriter.Label,
 
 // decodeLabel decodes a Label message.
 func decodeLabel(m message) (l blockwriter.Label, err error) {
+	if name, value, ok := m.shortPair(); ok {
+		return blockwriter.Label{Name: name, Value: value}, nil
+	}
 	for m.next() {
 		switch m.num {
 		case 1:

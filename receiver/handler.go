@@ -73,9 +73,9 @@ func New(opts Options) http.Handler {
 		c.seed, c.maxSize = seed, batchShare*opts.RequestBytes
 		return c
 	}
-	m := mux.NewRouter()
-	m.Handle("/api/v1/write", only(h.write, http.MethodPost))
-	m.Handle("/api/v1/receive", only(h.write, http.MethodPost))
+	write, m := only(h.write, http.MethodPost), mux.NewRouter()
+	m.Handle(pathWrite, write)
+	m.Handle(pathReceive, write)
 	m.Handle("/finish", only(h.finish, http.MethodPost, http.MethodPut))
 	m.Handle("/api/v1/status", only(h.status, http.MethodGet, http.MethodHead))
 	m.Handle("/-/healthy", only(h.healthy, http.MethodGet, http.MethodHead))
@@ -87,7 +87,28 @@ func New(opts Options) http.Handler {
 	m.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	m.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	m.PathPrefix("/debug/pprof/").HandlerFunc(pprof.Index)
-	return m
+	return &shortcut{Router: m, write: write}
+}
+
+// The paths of the write endpoint; the second is Thanos Receive's.
+const (
+	pathWrite   = "/api/v1/write"
+	pathReceive = "/api/v1/receive"
+)
+
+// shortcut leads writes past the router, which copies every request twice to
+// hand on what it has found.
+type shortcut struct {
+	*mux.Router
+	write http.Handler
+}
+
+func (s *shortcut) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.URL.Path == pathWrite || req.URL.Path == pathReceive {
+		s.write.ServeHTTP(w, req)
+		return
+	}
+	s.Router.ServeHTTP(w, req)
 }
 
 // only answers other methods with 405 and, as HTTP asks, the ones that would

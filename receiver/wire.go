@@ -117,13 +117,34 @@ func (m *message) bytes() []byte {
 // field is mostly such a run, and next is spared all but the first of it. Where
 // the run ends for any other reason, next goes on.
 func (m *message) bytesRun() {
-	for rest := m.body[m.pos:]; len(rest) >= 2 && rest[0] == m.body[m.tag]; rest = m.body[m.pos:] {
-		field := 2 + int(rest[1])
-		if rest[1] >= 0x80 || rest[0] >= 0x80 || field > len(rest) {
-			return
-		}
-		m.pos += field
+	body, pos, tag := m.body, m.pos, m.body[m.tag]
+	if tag >= 0x80 {
+		return
 	}
+	for pos+1 < len(body) && body[pos] == tag && body[pos+1] < 0x80 {
+		end := pos + 2 + int(body[pos+1])
+		if end > len(body) {
+			break
+		}
+		pos = end
+	}
+	m.pos = pos
+}
+
+// shortPair reads a message that is no more than its fields 1 and 2, both of
+// bytes, in this order, and none of them long: what a label is. Where it is
+// anything else, nothing is read.
+func (m *message) shortPair() (first, second []byte, ok bool) {
+	const tag1, tag2 = 1<<3 | byte(bytesType), 2<<3 | byte(bytesType)
+	rest := m.body[m.pos:]
+	if len(rest) < 4 || rest[0] != tag1 || rest[1] >= 0x80 {
+		return nil, nil, false
+	}
+	n := 2 + int(rest[1])
+	if len(rest) < n+2 || rest[n] != tag2 || int(rest[n+1]) != len(rest)-n-2 || rest[n+1] >= 0x80 {
+		return nil, nil, false
+	}
+	return rest[2:n:n], rest[n+2:], true
 }
 
 // sub reads the field's value as a message. What its reader returns is to be

@@ -21,7 +21,8 @@ const (
 
 // write is the remote-write endpoint.
 func (h *handler) write(w http.ResponseWriter, req *http.Request) {
-	defer h.opts.Writers.begin(req)()
+	h.opts.Writers.begin(req)
+	defer h.opts.Writers.end()
 	start := time.Now()
 	v, err := versionOf(req.Header)
 	if err == nil {
@@ -39,13 +40,14 @@ func (h *handler) write(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set(histogramsWritten, strconv.Itoa(res.Histograms))
 		w.Header().Set(exemplarsWritten, "0") // blocks cannot hold them
 	}
-	status := statusOf(err)
-	h.metrics.writes.WithLabelValues(string(v), strconv.Itoa(status)).Inc()
 	h.metrics.writeSeconds.Observe(time.Since(start).Seconds())
+	status := statusOf(err)
 	if err == nil {
+		h.metrics.stored[v].Inc()
 		w.WriteHeader(status)
 		return
 	}
+	h.metrics.writes.WithLabelValues(string(v), strconv.Itoa(status)).Inc()
 	h.logRefusal(req, status, err)
 	http.Error(w, err.Error(), status)
 }
@@ -62,8 +64,8 @@ func (h *handler) store(w http.ResponseWriter, req *http.Request, v version) (bl
 		c.release()
 		h.calls.Put(c)
 	}()
-	free, err := c.read(w, req, h.opts.RequestBytes, h.bodies)
-	defer free()
+	taken, err := c.read(w, req, h.opts.RequestBytes, h.bodies)
+	defer h.bodies.Release(taken)
 	if err != nil {
 		return blockwriter.Result{}, err
 	}

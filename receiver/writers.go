@@ -22,13 +22,13 @@ type Writers struct {
 	conns    map[net.Conn]struct{} // open, and carried a write
 	inFlight int
 	ever     bool          // there was a write
-	changed  chan struct{} // closed and replaced at each change
+	changed  chan struct{} // closed at the next change; nil while nobody waits
 }
 
 // NewWriters makes a tracker that takes silence of the length quiet for the
 // end, and waits no longer than timeout.
 func NewWriters(quiet, timeout time.Duration) *Writers {
-	return &Writers{quiet: quiet, timeout: timeout, conns: map[net.Conn]struct{}{}, changed: make(chan struct{})}
+	return &Writers{quiet: quiet, timeout: timeout, conns: map[net.Conn]struct{}{}}
 }
 
 type connKey struct{}
@@ -52,9 +52,8 @@ func (t *Writers) ConnState(c net.Conn, s http.ConnState) {
 	}
 }
 
-// begin marks the request's connection as a writer's. The write ends when the
-// returned function is called.
-func (t *Writers) begin(req *http.Request) (end func()) {
+// begin marks the request's connection as a writer's.
+func (t *Writers) begin(req *http.Request) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c, ok := req.Context().Value(connKey{}).(net.Conn); ok {
@@ -63,18 +62,22 @@ func (t *Writers) begin(req *http.Request) (end func()) {
 	t.ever = true
 	t.inFlight++
 	t.notify()
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.inFlight--
-		t.notify()
-	}
+}
+
+// end ends a write that has begun.
+func (t *Writers) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.inFlight--
+	t.notify()
 }
 
 // notify wakes who waits for a change. The caller holds mu.
 func (t *Writers) notify() {
-	close(t.changed)
-	t.changed = make(chan struct{})
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
 }
 
 // Drain waits until no write can be expected any more, and says why: every
@@ -94,6 +97,9 @@ func (t *Writers) Drain(ctx context.Context) (reason string) {
 		t.mu.Lock()
 		gone := t.ever && len(t.conns) == 0 && t.inFlight == 0
 		busy := t.inFlight > 0
+		if t.changed == nil {
+			t.changed = make(chan struct{})
+		}
 		changed := t.changed
 		t.mu.Unlock()
 		if gone {

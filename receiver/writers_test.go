@@ -98,7 +98,7 @@ func (g *writerGroup) inFlight(w writer, after time.Duration) {
 	g.others.Go(func() { time.Sleep(after); end() })
 }
 
-func (w writer) begin() (end func()) { return w.Writers.begin(w.req) }
+func (w writer) begin() (end func()) { w.Writers.begin(w.req); return w.end }
 func (w writer) close()              { w.ConnState(w.conn, http.StateClosed) }
 
 // TestDrain runs on a clock that stands still while anything happens: the
