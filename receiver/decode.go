@@ -145,9 +145,17 @@ func (r *request) endSeries(s blockwriter.Series, labels labelRange, hash xxh3.U
 	r.labels = keep(r, r.labels, labels)
 }
 
-// sample decodes a Sample message. Both versions number its fields alike, but
-// the start timestamp is unknown to 1.0.
-func (r *request) sample(m message) error {
+// sample decodes the Sample message that is m's current field. Both versions
+// number its fields alike, but the start timestamp is unknown to 1.0.
+func (r *request) sample(m *message) error {
+	if value, timestamp, ok := m.shortSample(); ok {
+		r.Samples = keep(r, r.Samples, blockwriter.Sample{Timestamp: timestamp, Value: value})
+		return m.err
+	}
+	return r.anySample(m.sub())
+}
+
+func (r *request) anySample(m message) error {
 	var s blockwriter.Sample
 	for m.next() {
 		switch {

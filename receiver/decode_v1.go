@@ -42,7 +42,7 @@ func (r *request) seriesV1(m message) error {
 			m.bytesRun()
 			labels = r.extendLabels(labels, m.tag, m.pos)
 		case 2:
-			m.err = r.sample(m.sub())
+			m.err = r.sample(&m)
 		case 3:
 			m.err = exemplarV1(m.sub())
 			r.Exemplars++

@@ -82,14 +82,16 @@ func (r *request) seriesV2(m message) error {
 		case 1:
 			r.labelRefs(&m)
 		case 2:
-			m.err = r.sample(m.sub())
+			m.err = r.sample(&m)
 		case 3:
 			m.err = r.nativeHistogram(m.sub())
 		case 4:
 			m.err = exemplarV2(m.sub())
 			r.Exemplars++
 		case 5:
-			m.err = metadata.decode(m.sub())
+			if !m.emptyBytes() { // as it is from most senders
+				m.err = metadata.decode(m.sub())
+			}
 		case 6:
 			created = createdTimestamp(&m, created)
 		default:
@@ -110,7 +112,7 @@ func (r *request) seriesV2(m message) error {
 	if s.Metadata, err = r.metadataV2(start, metadata); err != nil {
 		return err
 	}
-	if r.endSeries(s, labels, hash); !r.tooLarge() {
+	if r.endSeries(s, labels, hash); created != 0 && !r.tooLarge() {
 		r.applyCreated(r.Series[len(r.Series)-1], created)
 	}
 	return nil
@@ -138,7 +140,8 @@ func (r *request) labelRefs(m *message) {
 // hashRefs hashes the labels of the series that starts at the given position.
 // The hash is that of the symbols' hashes in a row. As each is 128 bits wide,
 // two rows are equal only if they refer to equal symbols in equal order: names
-// and values cannot trade places, nor bytes between them.
+// and values cannot trade places, nor bytes between them. And as each is of a
+// seed, a sender cannot choose what is hashed, and the row needs no seed.
 func (r *request) hashRefs(start int, refs []uint32) (hash xxh3.Uint128, err error) {
 	if len(refs)%2 != 0 {
 		return hash, malformed(start, fmt.Sprintf("odd number of %d label references in the series", len(refs)))
@@ -151,7 +154,7 @@ func (r *request) hashRefs(start int, refs []uint32) (hash xxh3.Uint128, err err
 		input = append(input, r.hashes[ref][:]...)
 	}
 	r.hashInput = input
-	return xxh3.Hash128Seed(input, r.seed), nil
+	return xxh3.Hash128(input), nil
 }
 
 // appendRefs appends the labels that checked references refer to.
@@ -180,9 +183,6 @@ func createdTimestamp(m *message, created int64) int64 {
 // applyCreated gives the created timestamp of a series to those of its samples
 // and histograms that have no start timestamp of their own.
 func (r *request) applyCreated(s blockwriter.Series, created int64) {
-	if created == 0 {
-		return
-	}
 	samples := r.Samples[s.Samples.From:s.Samples.To]
 	for i := range samples {
 		if samples[i].StartTimestamp == 0 {

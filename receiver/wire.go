@@ -147,6 +147,37 @@ func (m *message) shortPair() (first, second []byte, ok bool) {
 	return rest[2:n:n], rest[n+2:], true
 }
 
+// shortSample reads a message that is a double with the number 1 and a varint of
+// six bytes with the number 2, in this order: what a sample without a start
+// timestamp is, from 1971 to 2109. Where it is anything else, nothing is read.
+func (m *message) shortSample() (value float64, timestamp int64, ok bool) {
+	const (
+		size       = 16
+		tag1, tag2 = 1<<3 | byte(fixed64Type), 2<<3 | byte(varintType)
+		more, last = 0x80_80_80_80_80, 0x80 << 40 // the top bits of the six bytes
+	)
+	rest := m.body[m.pos:]
+	if m.typ != bytesType || len(rest) < 1+size || rest[0] != size || rest[1] != tag1 || rest[10] != tag2 {
+		return 0, 0, false
+	}
+	v := binary.LittleEndian.Uint64(rest[9:17]) >> 16
+	if v&(more|last) != more {
+		return 0, 0, false
+	}
+	m.pos += 1 + size
+	timestamp = int64(v&0x7f | v>>1&(0x7f<<7) | v>>2&(0x7f<<14) | v>>3&(0x7f<<21) | v>>4&(0x7f<<28) | v>>5&(0x7f<<35))
+	return math.Float64frombits(binary.LittleEndian.Uint64(rest[2:])), timestamp, true
+}
+
+// emptyBytes steps over the field if it is a message or bytes, and empty.
+func (m *message) emptyBytes() bool {
+	if m.typ != bytesType || m.pos == len(m.body) || m.body[m.pos] != 0 {
+		return false
+	}
+	m.pos++
+	return true
+}
+
 // sub reads the field's value as a message. What its reader returns is to be
 // assigned to m.err: it passes on an error of m itself.
 func (m *message) sub() message {
