@@ -190,7 +190,7 @@ func TestDecodeMalformed(t *testing.T) {
 // values begin, and depend on the seed, but not on the rest of the request.
 func TestLabelHashes(t *testing.T) {
 	sets := [][]string{
-		{}, {"", ""}, {"a", "bc"}, {"ab", "c"}, {"abc", ""}, {"", "abc"}, {"bc", "a"},
+		{"", ""}, {"a", "bc"}, {"ab", "c"}, {"abc", ""}, {"", "abc"}, {"bc", "a"},
 		{"a", "b", "c", "d"}, {"b", "a", "c", "d"}, {"c", "d", "a", "b"}, {"a", "d", "c", "b"}, {"a", "bc", "d", ""}, {"a", "b"},
 		{"a", "b", "a", "b"}, {"a", "a", "b", "b"}, {strings.Repeat("a", 200), strings.Repeat("b", 200)},
 	}
