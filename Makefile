@@ -13,7 +13,7 @@ export CGO_ENABLED := 0
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  %-16s %s\n", $$1, $$2 }'
 
 .PHONY: build
 build: ## Build bin/benchkeep
@@ -37,6 +37,7 @@ race: ## Unit tests under the race detector (needs a C compiler)
 .PHONY: e2e
 e2e: build tools ## End to end with real Prometheus, Thanos and S3
 	cd test && $(GO) test -count=1 -p=1 -timeout=30m ./...
+	cd test/deploy && $(GO) test -count=1 -timeout=10m ./...
 
 SOAK ?= 20
 .PHONY: soak
@@ -51,6 +52,7 @@ lint: ## gofmt, go vet, staticcheck, import rules
 	cd test/tools/lint && $(GO) build -o $(CURDIR)/$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck
 	$(TOOLS)/staticcheck ./...
 	cd test && ../$(TOOLS)/staticcheck ./...
+	cd test/deploy && $(GO) vet ./... && ../../$(TOOLS)/staticcheck ./...
 
 FUZZTIME ?= 60s
 .PHONY: fuzz
@@ -66,16 +68,36 @@ doors: build tools ## Hostile input, access, secrets, file modes alone (as root:
 bench: ## Go benchmarks
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
 
+.PHONY: test-deploy
+test-deploy: build tools ## The tests of deploy/, the image and their docs alone
+	cd test/deploy && $(GO) test -count=1 -timeout=10m ./...
+
+IMAGE ?= ghcr.io/benchkeep/benchkeep
+# For another platform than this machine's: make image PLATFORM=linux/arm64
+PLATFORM ?=
+IMAGE_FLAGS = --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) $(addprefix --platform=,$(PLATFORM)) -t $(IMAGE):$(VERSION)
+
 .PHONY: image
 image: ## Build the container image with docker or buildah
-	@builder=$$(command -v docker || command -v buildah) || { echo "no image builder: install docker or buildah"; exit 1; }; \
-	case $$builder in *buildah) sub="bud";; *) sub="build";; esac; \
-	$$builder $$sub --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t benchkeep:$(VERSION) .
+	@if docker info >/dev/null 2>&1; then DOCKER_BUILDKIT=1 docker build $(IMAGE_FLAGS) .; \
+	elif command -v buildah >/dev/null; then buildah build --layers $(IMAGE_FLAGS) .; \
+	elif command -v docker >/dev/null; then echo "no image builder: docker is installed, but no engine answers it ('docker info' says why); start one, or install buildah"; exit 1; \
+	else echo "no image builder: install docker or buildah"; exit 1; fi
+
+.PHONY: dist
+dist: $(TOOLS)/cyclonedx-gomod ## Static binaries for linux/amd64 and linux/arm64 in dist/, with SBOMs and checksums
+	rm -rf dist && mkdir dist
+	set -e; for arch in amd64 arm64; do \
+		program=dist/benchkeep-linux-$$arch; \
+		GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $$program ./cmd/benchkeep; \
+		$(TOOLS)/cyclonedx-gomod bin -json -noserial -notimestamp -std -version $(VERSION) -output $$program.cdx.json $$program; \
+	done
+	cd dist && sha256sum benchkeep-* >SHA256SUMS
 
 # The programs of the tests, each pinned in a module of its own because they
 # need different versions of the same libraries.
 .PHONY: tools
-tools: $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/versitygw $(TOOLS)/thanos ## Build Prometheus, Thanos and an S3 server for the tests, once
+tools: $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/versitygw $(TOOLS)/thanos $(TOOLS)/cyclonedx-gomod ## Build Prometheus, Thanos and an S3 server for the tests, once
 
 # Cloud service discoveries are left out: the tests scrape fixed targets.
 $(TOOLS)/prometheus: test/tools/prometheus/go.mod
@@ -86,6 +108,9 @@ $(TOOLS)/promtool: test/tools/prometheus/go.mod
 
 $(TOOLS)/versitygw: test/tools/versitygw/go.mod
 	cd test/tools/versitygw && $(GO) build -o $(CURDIR)/$@ github.com/versity/versitygw/cmd/versitygw
+
+$(TOOLS)/cyclonedx-gomod: test/tools/sbom/go.mod
+	cd test/tools/sbom && $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/$@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 # Thanos panics on its first read without this tag.
 $(TOOLS)/thanos: test/tools/thanos/go.mod
