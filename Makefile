@@ -64,9 +64,17 @@ fuzz: ## Fuzz the decoders, FUZZTIME each
 doors: build tools ## Hostile input, access, secrets, file modes alone (as root: it mounts)
 	cd test && $(GO) test -count=1 -timeout=10m ./doors
 
+BENCH ?= .
+COUNT ?= 5
 .PHONY: bench
-bench: ## Go benchmarks
-	$(GO) test -run='^$$' -bench=. -benchmem ./...
+bench: $(TOOLS)/benchstat ## Go benchmarks, COUNT times each, as tables of benchstat; BENCH picks some
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./... | tee $(TOOLS)/bench.txt
+	$(TOOLS)/benchstat -col '/receiver,/decoder,/writer' $(TOOLS)/bench.txt
+
+.PHONY: bench-peers
+bench-peers: build tools ## benchkeep beside its peers: SERIES, SAMPLES, SENDERS, PROTOCOLS, PEERS, CHURN, HISTOGRAMS=1
+	cd test && $(GO) run ./bench $(addprefix -series=,$(SERIES)) $(addprefix -samples=,$(SAMPLES)) $(addprefix -senders=,$(SENDERS)) \
+		$(addprefix -protocols=,$(PROTOCOLS)) $(addprefix -peers=,$(PEERS)) $(addprefix -churn=,$(CHURN)) $(addprefix -histograms=,$(HISTOGRAMS))
 
 .PHONY: test-deploy
 test-deploy: build tools ## The tests of deploy/, the image and their docs alone
@@ -108,6 +116,9 @@ $(TOOLS)/promtool: test/tools/prometheus/go.mod
 
 $(TOOLS)/versitygw: test/tools/versitygw/go.mod
 	cd test/tools/versitygw && $(GO) build -o $(CURDIR)/$@ github.com/versity/versitygw/cmd/versitygw
+
+$(TOOLS)/benchstat: test/tools/lint/go.mod
+	cd test/tools/lint && $(GO) build -o $(CURDIR)/$@ golang.org/x/perf/cmd/benchstat
 
 $(TOOLS)/cyclonedx-gomod: test/tools/sbom/go.mod
 	cd test/tools/sbom && $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/$@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
