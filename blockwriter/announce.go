@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/prometheus/tsdb"
-
 	"github.com/benchkeep/benchkeep/archive"
 )
 
@@ -67,7 +65,7 @@ func (r *Run) liveTwin(ctx context.Context, own *archive.Manifest) (part string,
 // keepApart looks for blocks of other parts that those about to be shipped
 // would overlap: the run was started again, with a storage path of its own, and
 // its sender repeated something. The receiver label tells such parts apart too.
-func (r *Run) keepApart(ctx context.Context, blocks []*tsdb.Block) error {
+func (r *Run) keepApart(ctx context.Context, blocks []localBlock) error {
 	own := r.manifest()
 	others, err := r.partsWithSameLabels(ctx, own)
 	if err != nil {
@@ -75,8 +73,8 @@ func (r *Run) keepApart(ctx context.Context, blocks []*tsdb.Block) error {
 	}
 	for _, other := range others {
 		for _, theirs := range other.Blocks {
-			overlaps := func(b *tsdb.Block) bool {
-				return b.Meta().MinTime < theirs.MaxTime && theirs.MinTime < b.Meta().MaxTime
+			overlaps := func(b localBlock) bool {
+				return b.meta.MinTime < theirs.MaxTime && theirs.MinTime < b.meta.MaxTime
 			}
 			if slices.ContainsFunc(blocks, overlaps) {
 				r.logger.Warn("an earlier part of the run has blocks of the same time; this one adds a label of its own",

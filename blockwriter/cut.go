@@ -2,33 +2,61 @@ package blockwriter
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/wlog"
 
 	"github.com/benchkeep/benchkeep/archive"
 )
 
 // cutAll turns everything in the head into blocks: one per aligned window, the
 // newest millisecond and the out-of-order samples included, and merges those
-// that overlap. Nothing may be appended meanwhile. Doing it again after it
-// stopped half-way is safe: what is in a block has left the head.
+// that share a window. Nothing may be appended meanwhile, nor afterwards before
+// new logs have begun: what is in blocks stays in the head as well, since to
+// take it out would take longer than the cut. Doing it again after it stopped
+// half-way goes on where it stopped, and a restart knows by the blocks.
 func (r *Run) cutAll(ctx context.Context) error {
 	head := r.db.Head()
-	// The head raises its own bounds as it is cut: the last sample is where it
-	// was before the first cut.
+	// The head raises its own bounds as it is truncated: the last sample is where
+	// it was before.
 	last := head.MaxTime()
-	for mint := head.MinTime(); mint <= last; mint = head.MinTime() {
+	for r.headWindows() > mostWindows && r.cutTo == nil { // which may be mostly gaps
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.cutWindow(mint, last); err != nil {
+		if err := r.cutWindow(head.MinTime(), last); err != nil {
 			return err
 		}
 	}
-	return r.cutLateAndMerge(ctx)
+	if r.cutTo == nil {
+		mint := head.MinTime()
+		r.cutTo = &mint
+	}
+	for mint := *r.cutTo; mint <= last; mint = *r.cutTo {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		maxt := r.windowEnd(mint, last)
+		rng := tsdb.NewRangeHeadWithIsolationDisabled(head, mint, maxt)
+		if _, err := r.pause.writer.Write(r.db.Dir(), rng, mint, maxt+1, nil); err != nil {
+			return fmt.Errorf("cut head from %d to %d ms: %w", mint, maxt, err)
+		}
+		*r.cutTo = maxt + 1
+	}
+	if late, err := r.holdsLate(); err != nil || late {
+		if err := errors.Join(err, r.cutLate(ctx)); err != nil {
+			return err
+		}
+	}
+	_, err := r.mergeWindows()
+	return err
 }
 
 // cutCompleted cuts the windows that no in-order sample can reach any more:
@@ -60,8 +88,7 @@ func (r *Run) windowComplete() bool {
 // cutWindow cuts what the head has in order between mint and the end of mint's
 // window, or last, the newest sample.
 func (r *Run) cutWindow(mint, last int64) error {
-	// Block ranges are half-open and ranges of the head closed, hence the -1.
-	maxt := min(r.windowStart(mint)+r.opts.BlockDuration.Milliseconds()-1, last)
+	maxt := r.windowEnd(mint, last)
 	err := r.pause.during(func() error {
 		return r.db.CompactHead(tsdb.NewRangeHeadWithIsolationDisabled(r.db.Head(), mint, maxt))
 	})
@@ -71,53 +98,67 @@ func (r *Run) cutWindow(mint, last int64) error {
 	return nil
 }
 
-// cutLateAndMerge cuts the out-of-order samples, and merges blocks that overlap.
+// cutLateAndMerge cuts the out-of-order samples, merges blocks that share a
+// window, and has the database load what has come of it.
 func (r *Run) cutLateAndMerge(ctx context.Context) error {
+	if err := r.cutLate(ctx); err != nil {
+		return err
+	}
+	if merged, err := r.mergeWindows(); err != nil || !merged {
+		return err
+	}
+	// With next to nothing in the out-of-order head, what is left of this is that
+	// the database loads the merged blocks, and deletes those they were merged from.
+	return r.cutLate(ctx)
+}
+
+// cutLate cuts the out-of-order samples.
+func (r *Run) cutLate(ctx context.Context) error {
 	if err := r.pause.throughout(func() error { return r.db.CompactOOOHead(ctx) }); err != nil {
 		return fmt.Errorf("cut out-of-order head: %w", err)
 	}
-	// Compact would cut the head as well, if it spanned enough. It does not, and
-	// appends are held back until that has been looked at.
-	err := r.pause.during(func() error {
-		r.pause.begin()
-		if r.windowComplete() {
-			return nil // first things first: the loop comes here again
-		}
-		return r.db.Compact(ctx)
-	})
-	if err != nil {
-		return fmt.Errorf("merge overlapping blocks: %w", err)
-	}
-	return r.mergeWindows(ctx)
+	return nil
 }
 
-// mergeWindows makes one block of those that share a window without overlapping:
-// an earlier session left one, and the head has been cut behind it.
-func (r *Run) mergeWindows(ctx context.Context) error {
-	windows := map[int64][]string{}
-	for _, b := range r.db.Blocks() {
-		start := r.windowStart(b.Meta().MinTime)
-		windows[start] = append(windows[start], b.Dir())
+// holdsLate reports whether there may be samples in the out-of-order head. Its
+// log is empty but for those that are there, and its counter knows of those
+// that could not be logged.
+func (r *Run) holdsLate() (bool, error) {
+	segments, err := os.ReadDir(filepath.Join(r.db.Dir(), wlog.WblDirName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
 	}
-	merged := false
+	for _, s := range segments {
+		if info, err := s.Info(); err != nil || info.Size() > 0 {
+			return err == nil, err
+		}
+	}
+	late, err := r.metrics.tsdb.sum("prometheus_tsdb_head_out_of_order_samples_appended_total")
+	return late > 0, err
+}
+
+// mergeWindows makes one block of those that share a window: late samples were
+// cut beside what was in order, or an earlier session left one.
+func (r *Run) mergeWindows() (merged bool, err error) {
+	blocks, err := r.localBlocks()
+	if err != nil {
+		return false, err
+	}
+	windows := map[int64][]string{}
+	for _, b := range blocks {
+		start := r.windowStart(b.meta.MinTime)
+		windows[start] = append(windows[start], b.dir)
+	}
 	for _, dirs := range windows {
 		if len(dirs) < 2 {
 			continue
 		}
-		if _, err := r.pause.compactor.Compact(r.db.Dir(), dirs, r.db.Blocks()); err != nil {
-			return fmt.Errorf("merge blocks of a window: %w", err)
+		if _, err := r.pause.compactor.Compact(r.db.Dir(), dirs, nil); err != nil {
+			return false, fmt.Errorf("merge blocks of a window: %w", err)
 		}
 		merged = true
 	}
-	if !merged {
-		return nil
-	}
-	// With next to nothing in the out-of-order head, what is left of this is that
-	// the database loads the merged blocks, and deletes those they were merged from.
-	if err := r.pause.throughout(func() error { return r.db.CompactOOOHead(ctx) }); err != nil {
-		return fmt.Errorf("load merged blocks: %w", err)
-	}
-	return nil
+	return merged, nil
 }
 
 // windowStart is the start of the aligned window that t, in ms, falls into.
@@ -130,10 +171,20 @@ func (r *Run) windowStart(t int64) int64 {
 	return start
 }
 
+// windowEnd is the last millisecond of the window that t falls into, or last, if
+// that is earlier. Block ranges are half-open, but ranges of the head closed.
+func (r *Run) windowEnd(t, last int64) int64 {
+	return min(r.windowStart(t)+r.opts.BlockDuration.Milliseconds()-1, last)
+}
+
 // closedBlocks are the local blocks whose windows no in-order sample can reach
 // any more. A late sample still can: then a merge replaces the block. A window
 // that has several blocks yet waits for their merge.
-func (r *Run) closedBlocks() []*tsdb.Block {
+func (r *Run) closedBlocks() ([]localBlock, error) {
+	blocks, err := r.localBlocks()
+	if err != nil {
+		return nil, err
+	}
 	head := r.db.Head()
 	open := head.MinTime()
 	if t, ok := head.AppendableMinValidTime(); ok {
@@ -141,16 +192,12 @@ func (r *Run) closedBlocks() []*tsdb.Block {
 	}
 	open = r.windowStart(open)
 	inWindow := map[int64]int{}
-	for _, b := range r.db.Blocks() {
-		inWindow[r.windowStart(b.Meta().MinTime)]++
+	for _, b := range blocks {
+		inWindow[r.windowStart(b.meta.MinTime)]++
 	}
-	var closed []*tsdb.Block
-	for _, b := range r.db.Blocks() {
-		if b.Meta().MaxTime <= open && inWindow[r.windowStart(b.Meta().MinTime)] == 1 {
-			closed = append(closed, b)
-		}
-	}
-	return closed
+	return slices.DeleteFunc(blocks, func(b localBlock) bool {
+		return b.meta.MaxTime > open || inWindow[r.windowStart(b.meta.MinTime)] > 1
+	}), nil
 }
 
 // dropLocal gives up the local copy of blocks that are complete in the bucket

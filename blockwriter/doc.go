@@ -26,5 +26,5 @@
 //   - A run is archived only if its blocks hold as many samples as were
 //     written: not one less, not one more.
 //
-// The package is the only one that imports tsdb.
+// The package is the only one that imports tsdb, but for headcut below it.
 package blockwriter

@@ -162,7 +162,11 @@ func (r *Run) cutAndShip(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.ship(ctx, r.db.Blocks())
+	blocks, err := r.localBlocks()
+	if err != nil {
+		return err
+	}
+	_, err = r.ship(ctx, blocks)
 	return err
 }
 

@@ -65,7 +65,11 @@ func (r *Run) Maintain(ctx context.Context) error {
 	if err := r.announce(ctx); err != nil {
 		return err
 	}
-	shipped, err := r.ship(ctx, r.closedBlocks())
+	closed, err := r.closedBlocks()
+	if err != nil {
+		return err
+	}
+	shipped, err := r.ship(ctx, closed)
 	if err != nil || shipped == 0 {
 		return err
 	}

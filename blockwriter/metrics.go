@@ -94,3 +94,16 @@ func (t *tsdbMetrics) Collect(ch chan<- prometheus.Metric) {
 		metrics.Collect(ch)
 	}
 }
+
+// sum adds up the database's counters of the given name.
+func (t *tsdbMetrics) sum(name string) (total float64, err error) {
+	families, err := t.Load().Gather()
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				total += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return total, err
+}

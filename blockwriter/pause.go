@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
+
+	"github.com/benchkeep/benchkeep/blockwriter/headcut"
 )
 
 // pause holds appends back while the database does what it cannot do beside
@@ -30,7 +32,8 @@ type pause struct {
 	whole  bool // and nothing may be appended until it is over
 	held   bool
 
-	compactor tsdb.Compactor // the database's own
+	compactor tsdb.Compactor  // the database's own
+	writer    *headcut.Writer // of blocks from the head
 }
 
 // during runs a cut, and holds appends back while the head truncates.
@@ -84,6 +87,7 @@ func (p *pause) newCompactor(ctx context.Context, reg prometheus.Registerer, l *
 		return nil, err
 	}
 	p.compactor = c
+	p.writer = headcut.New(ctx, l, c, headcut.Options{SegmentSize: o.MaxBlockChunkSegmentSize, FileDone: p.run.written.add})
 	return &pausingCompactor{Compactor: c, pause: p}, nil
 }
 
@@ -94,7 +98,7 @@ func (c *pausingCompactor) Plan(dir string) ([]string, error) {
 
 func (c *pausingCompactor) Write(dest string, b tsdb.BlockReader, mint, maxt int64, base *tsdb.BlockMeta) ([]ulid.ULID, error) {
 	c.pause.end()
-	return c.Compactor.Write(dest, b, mint, maxt, base)
+	return c.pause.writer.Write(dest, b, mint, maxt, base)
 }
 
 func (c *pausingCompactor) Compact(dest string, dirs []string, open []*tsdb.Block) ([]ulid.ULID, error) {

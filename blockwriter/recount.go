@@ -43,8 +43,8 @@ func (r *Run) recount(ctx context.Context) error {
 	return nil
 }
 
-// countLocal reads head and local blocks as one, so that a sample that a crash
-// left in two places counts once, as it will after the merge.
+// countLocal reads head and local blocks as one, so that a sample that is in two
+// places counts once, as it will after the merge. The series count as past ones.
 func (r *Run) countLocal(ctx context.Context) (_ tally, err error) {
 	var found tally
 	q, err := r.db.ChunkQuerier(math.MinInt64, math.MaxInt64)

@@ -23,7 +23,12 @@ func (r *Run) renewLogs(ctx context.Context) error {
 	}
 	r.appendMu.Lock()
 	defer r.appendMu.Unlock()
-	r.forgetDropped() // which is all of them by now
+	if r.series.stored > 0 {
+		// The series count after they have left the cache.
+		if _, err := r.countLocal(ctx); err != nil {
+			return fmt.Errorf("count series: %w", err)
+		}
+	}
 	if err := r.db.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}
@@ -35,6 +40,8 @@ func (r *Run) renewLogs(ctx context.Context) error {
 	if err := r.openTSDB(); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
+	r.cutTo = nil
+	r.dropped.take() // references of the head that is gone
 	r.series.clear()
 	r.series.floor = r.newest()
 	r.logFailed = false

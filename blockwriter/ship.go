@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
-	"github.com/prometheus/prometheus/tsdb"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/benchkeep/benchkeep/archive"
@@ -40,14 +39,17 @@ func (p *progress) reset() {
 // there, and takes out what they replace. Blocks go one after the other,
 // oldest first, the files of each in parallel, meta.json last. It returns how
 // many it brought.
-func (r *Run) ship(ctx context.Context, blocks []*tsdb.Block) (shipped int, err error) {
+func (r *Run) ship(ctx context.Context, blocks []localBlock) (shipped int, err error) {
 	r.upload.reset()
 	todo := r.unshipped(blocks)
 	plans := make([]*blockFiles, len(todo))
 	for i, b := range todo {
-		bf, err := inspectBlock(b.Dir())
-		if err != nil {
-			return 0, err
+		bf := r.written.of(b.meta.ULID)
+		if bf == nil {
+			var err error
+			if bf, err = inspectBlock(b.dir); err != nil {
+				return 0, err
+			}
 		}
 		plans[i] = bf
 		r.upload.blocks.Add(1)
@@ -69,7 +71,7 @@ func (r *Run) ship(ctx context.Context, blocks []*tsdb.Block) (shipped int, err 
 		}
 		// What this block replaces overlaps it: it goes at once.
 		if err := r.removeReplaced(ctx, func(old archive.Block) bool {
-			return old.MinTime < b.Meta().MaxTime && b.Meta().MinTime < old.MaxTime
+			return old.MinTime < b.meta.MaxTime && b.meta.MinTime < old.MaxTime
 		}); err != nil {
 			return i, err
 		}
@@ -78,16 +80,16 @@ func (r *Run) ship(ctx context.Context, blocks []*tsdb.Block) (shipped int, err 
 }
 
 // unshipped are the blocks that the manifest does not list as complete.
-func (r *Run) unshipped(blocks []*tsdb.Block) []*tsdb.Block {
+func (r *Run) unshipped(blocks []localBlock) []localBlock {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(blocks), func(b *tsdb.Block) bool {
-		return slices.ContainsFunc(r.rec.Manifest.Blocks, func(done archive.Block) bool { return done.ULID == b.Meta().ULID })
+	return slices.DeleteFunc(slices.Clone(blocks), func(b localBlock) bool {
+		return slices.ContainsFunc(r.rec.Manifest.Blocks, func(done archive.Block) bool { return done.ULID == b.meta.ULID })
 	})
 }
 
-func (r *Run) shipBlock(ctx context.Context, b *tsdb.Block, bf *blockFiles) error {
-	meta, start := b.Meta(), time.Now()
+func (r *Run) shipBlock(ctx context.Context, b localBlock, bf *blockFiles) error {
+	meta, start := b.meta, time.Now()
 	// Claimed before the first byte goes out: whatever happens, a later session
 	// knows that the bucket may hold something of this block.
 	err := r.update(func(rec *record) {
@@ -102,7 +104,7 @@ func (r *Run) shipBlock(ctx context.Context, b *tsdb.Block, bf *blockFiles) erro
 	group.SetLimit(uploadsAtOnce)
 	for _, f := range bf.files {
 		group.Go(func() error {
-			path := filepath.Join(b.Dir(), filepath.FromSlash(f.RelPath))
+			path := filepath.Join(b.dir, filepath.FromSlash(f.RelPath))
 			if err := r.putFile(groupCtx, archive.BlockObject(meta.ULID, f.RelPath), path, f.SizeBytes); err != nil {
 				return err
 			}
@@ -138,9 +140,13 @@ func (r *Run) shipBlock(ctx context.Context, b *tsdb.Block, bf *blockFiles) erro
 // took their place, which is complete by now. Only those go that the function
 // picks; of one whose upload was never completed it sees no more than the ULID.
 func (r *Run) removeReplaced(ctx context.Context, picked func(archive.Block) bool) error {
+	blocks, err := r.localBlocks()
+	if err != nil {
+		return err
+	}
 	local := map[ulid.ULID]bool{}
-	for _, b := range r.db.Blocks() {
-		local[b.Meta().ULID] = true
+	for _, b := range blocks {
+		local[b.meta.ULID] = true
 	}
 	r.mu.Lock()
 	var replaced []ulid.ULID

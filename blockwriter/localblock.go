@@ -1,0 +1,56 @@
+package blockwriter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/benchkeep/benchkeep/archive"
+)
+
+// localBlock is a block on disk.
+type localBlock struct {
+	dir  string
+	meta tsdb.BlockMeta
+}
+
+// localBlocks are the blocks on disk, whether the database has loaded them or
+// not, oldest first. Those that others were merged from are left out: the
+// database deletes them when it loads the merged ones.
+func (r *Run) localBlocks() ([]localBlock, error) {
+	entries, err := os.ReadDir(r.db.Dir()) // sorted by name
+	if err != nil {
+		return nil, fmt.Errorf("list blocks: %w", err)
+	}
+	var blocks []localBlock
+	merged := map[ulid.ULID]bool{}
+	for _, e := range entries {
+		if _, err := ulid.ParseStrict(e.Name()); err != nil {
+			continue
+		}
+		b := localBlock{dir: filepath.Join(r.db.Dir(), e.Name())}
+		data, err := os.ReadFile(filepath.Join(b.dir, archive.MetaFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // on its way in or out
+		}
+		if err := errors.Join(err, json.Unmarshal(data, &b.meta)); err != nil {
+			return nil, fmt.Errorf("read %s of block %s: %w", archive.MetaFile, e.Name(), err)
+		}
+		for _, parent := range b.meta.Compaction.Parents {
+			merged[parent.ULID] = true
+		}
+		blocks = append(blocks, b)
+	}
+	blocks = slices.DeleteFunc(blocks, func(b localBlock) bool {
+		return merged[b.meta.ULID] || b.meta.Compaction.Deletable
+	})
+	slices.SortStableFunc(blocks, func(a, b localBlock) int { return int(min(max(a.meta.MinTime-b.meta.MinTime, -1), 1)) })
+	return blocks, nil
+}
