@@ -26,6 +26,14 @@ type blockFiles struct {
 	stats    archive.IndexStats
 }
 
+// bytes is the size of all files together.
+func (bf *blockFiles) bytes() (n int64) {
+	for _, f := range bf.files {
+		n += f.SizeBytes
+	}
+	return n
+}
+
 // inspectBlock reads every data file of a block once, for its hash and for the
 // sizes that a Thanos Store plans its requests by.
 func inspectBlock(dir string) (*blockFiles, error) {

@@ -45,7 +45,7 @@ func (r *Run) cutAll(ctx context.Context) error {
 		}
 		maxt := r.windowEnd(mint, last)
 		rng := tsdb.NewRangeHeadWithIsolationDisabled(head, mint, maxt)
-		if _, err := r.pause.writer.Write(r.db.Dir(), rng, mint, maxt+1, nil); err != nil {
+		if _, err := r.pause.write(r.db.Dir(), rng, mint, maxt+1, nil); err != nil {
 			return fmt.Errorf("cut head from %d to %d ms: %w", mint, maxt, err)
 		}
 		*r.cutTo = maxt + 1

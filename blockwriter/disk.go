@@ -44,9 +44,5 @@ func (r *Run) reserve(size uint64) uint64 {
 	if r.db == nil {
 		return keep
 	}
-	inHead := r.totals.written
-	for _, b := range r.rec.Manifest.Blocks {
-		inHead -= int64(b.Stats.NumSamples)
-	}
-	return keep + uint64(max(inHead, 0))*reservePerSample + r.db.Head().NumSeries()*reservePerSeries
+	return keep + r.samplesInHead()*reservePerSample + r.db.Head().NumSeries()*reservePerSeries
 }

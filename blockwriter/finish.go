@@ -154,11 +154,15 @@ func (r *Run) cutAndShip(ctx context.Context) error {
 	r.workMu.Lock()
 	defer r.workMu.Unlock()
 	r.setState(StateCutting)
-	if err := r.cutAll(ctx); err != nil {
+	r.early = r.newEarlyUploads(ctx)
+	err := r.cutAll(ctx)
+	r.early.wait()
+	r.early = nil
+	if err != nil {
 		return err
 	}
 	r.setState(StateUploading)
-	err := r.retry(ctx, "announce the run", smallObject, r.announce)
+	err = r.retry(ctx, "announce the run", smallObject, r.announce)
 	if err != nil {
 		return err
 	}

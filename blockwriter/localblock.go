@@ -36,11 +36,11 @@ func (r *Run) localBlocks() ([]localBlock, error) {
 			continue
 		}
 		b := localBlock{dir: filepath.Join(r.db.Dir(), e.Name())}
-		data, err := os.ReadFile(filepath.Join(b.dir, archive.MetaFile))
+		b.meta, err = readMeta(b.dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // on its way in or out
 		}
-		if err := errors.Join(err, json.Unmarshal(data, &b.meta)); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("read %s of block %s: %w", archive.MetaFile, e.Name(), err)
 		}
 		for _, parent := range b.meta.Compaction.Parents {
@@ -53,4 +53,13 @@ func (r *Run) localBlocks() ([]localBlock, error) {
 	})
 	slices.SortStableFunc(blocks, func(a, b localBlock) int { return int(min(max(a.meta.MinTime-b.meta.MinTime, -1), 1)) })
 	return blocks, nil
+}
+
+// readMeta reads what the database keeps about a block on disk.
+func readMeta(dir string) (meta tsdb.BlockMeta, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, archive.MetaFile))
+	if err != nil {
+		return meta, err
+	}
+	return meta, json.Unmarshal(data, &meta)
 }

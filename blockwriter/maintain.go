@@ -29,6 +29,7 @@ func (r *Run) loop(ctx context.Context) {
 		case <-due:
 		case <-again:
 		case <-heartbeat.C:
+			r.foresee()
 		}
 		due, again = r.due, nil
 		if err := r.Maintain(ctx); err != nil && ctx.Err() == nil {
@@ -73,7 +74,8 @@ func (r *Run) Maintain(ctx context.Context) error {
 	if err != nil || shipped == 0 {
 		return err
 	}
-	r.foresee(time.Since(start))
+	r.metrics.windowSeconds.Set(time.Since(start).Seconds())
+	r.foresee()
 	if err := r.dropLocal(); err != nil {
 		return err
 	}
@@ -98,16 +100,6 @@ func (r *Run) untilDue(ctx context.Context) (context.Context, context.CancelFunc
 		}
 	}()
 	return ctx, cancel
-}
-
-// foresee warns while there is time where the finish, which has about as much
-// to do as one window took, will not get through.
-func (r *Run) foresee(window time.Duration) {
-	r.metrics.windowSeconds.Set(window.Seconds())
-	if window > r.opts.FinishTimeout {
-		r.logger.Warn("cutting and shipping a window took longer than the finish may; allow more with --finish.timeout, and in Kubernetes with terminationGracePeriodSeconds above it",
-			"window", window.Round(time.Millisecond), "finish.timeout", r.opts.FinishTimeout)
-	}
 }
 
 // cutIfDue wakes the loop when a window is complete.

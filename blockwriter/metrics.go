@@ -56,6 +56,8 @@ func newMetrics(reg prometheus.Registerer, r *Run) *metrics {
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "benchkeep_storage_full", Help: "1 while writes are refused because the rest of the disk is kept for the finish.",
 	}, func() float64 { return boolFloat(r.room() != nil) })
+	gauge("benchkeep_estimated_finish_seconds", "What cutting and shipping would take if the run ended now, without the drain.",
+		func(s Status) float64 { return s.EstimatedFinishSeconds })
 	gauge("benchkeep_samples_archived", "Samples in the complete blocks of the bucket.", func(s Status) float64 { return float64(s.Archived) })
 	for _, state := range []State{
 		StateStarting, StateOpen, StateDraining, StateFenced, StateCutting, StateUploading, StateArchived, StateFailed,

@@ -3,6 +3,8 @@ package blockwriter
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -87,7 +89,7 @@ func (p *pause) newCompactor(ctx context.Context, reg prometheus.Registerer, l *
 		return nil, err
 	}
 	p.compactor = c
-	p.writer = headcut.New(ctx, l, c, headcut.Options{SegmentSize: o.MaxBlockChunkSegmentSize, FileDone: p.run.written.add})
+	p.writer = headcut.New(ctx, l, c, headcut.Options{SegmentSize: o.MaxBlockChunkSegmentSize, FileDone: p.run.fileDone})
 	return &pausingCompactor{Compactor: c, pause: p}, nil
 }
 
@@ -98,7 +100,19 @@ func (c *pausingCompactor) Plan(dir string) ([]string, error) {
 
 func (c *pausingCompactor) Write(dest string, b tsdb.BlockReader, mint, maxt int64, base *tsdb.BlockMeta) ([]ulid.ULID, error) {
 	c.pause.end()
-	return c.pause.writer.Write(dest, b, mint, maxt, base)
+	return c.pause.write(dest, b, mint, maxt, base)
+}
+
+// write writes a block, and notes how long that took.
+func (p *pause) write(dest string, b tsdb.BlockReader, mint, maxt int64, base *tsdb.BlockMeta) ([]ulid.ULID, error) {
+	start := time.Now()
+	ids, err := p.writer.Write(dest, b, mint, maxt, base)
+	for _, id := range ids {
+		if meta, err := readMeta(filepath.Join(dest, id.String())); err == nil {
+			p.run.pace.sawCut(meta.Stats, time.Since(start))
+		}
+	}
+	return ids, err
 }
 
 func (c *pausingCompactor) Compact(dest string, dirs []string, open []*tsdb.Block) ([]ulid.ULID, error) {

@@ -21,14 +21,18 @@ const (
 	smallObject = 0
 )
 
+// attemptTime is what an attempt with the given number of bytes may take.
+func attemptTime(size int64) time.Duration {
+	return attemptTimeout + time.Duration(size/slowestTransfer)*time.Second
+}
+
 // retry does an operation on the bucket until it succeeds or ctx is done, with
 // a growing, jittered pause in between. The size, in bytes, sets how long one
 // attempt may take. The operation must be idempotent.
 func (r *Run) retry(ctx context.Context, what string, size int64, op func(context.Context) error) error {
-	timeout := attemptTimeout + time.Duration(size/slowestTransfer)*time.Second
 	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
-		attemptCtx, cancel := context.WithTimeout(ctx, timeout)
+		attemptCtx, cancel := context.WithTimeout(ctx, attemptTime(size))
 		err := op(attemptCtx)
 		cancel()
 		if err == nil {

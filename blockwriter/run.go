@@ -58,11 +58,14 @@ type Run struct {
 	due       chan struct{} // a window is complete, or the log has failed
 
 	// workMu lets one of mid-run maintenance and finish cut and ship.
-	workMu  sync.Mutex
-	pause   pause
-	written writtenFiles
-	cutTo   *int64 // what cutAll has cut so far, in ms, without it; nil before
-	upload  progress
+	workMu   sync.Mutex
+	pause    pause
+	written  writtenFiles
+	pace     pace
+	foreseen bool          // and warned of, that the finish will not get through
+	early    *earlyUploads // set while a finish cuts
+	cutTo    *int64        // what cutAll has cut so far, in ms, without it; nil before
+	upload   progress
 
 	// mu guards what follows: small facts that appends, the status and the
 	// finish share.

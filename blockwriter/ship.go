@@ -53,9 +53,7 @@ func (r *Run) ship(ctx context.Context, blocks []localBlock) (shipped int, err e
 		}
 		plans[i] = bf
 		r.upload.blocks.Add(1)
-		for _, f := range bf.files {
-			r.upload.bytes.Add(f.SizeBytes)
-		}
+		r.upload.bytes.Add(bf.bytes())
 	}
 	if len(todo) > 0 {
 		err := r.retry(ctx, "look for other parts of the run", smallObject, func(ctx context.Context) error {
@@ -90,14 +88,7 @@ func (r *Run) unshipped(blocks []localBlock) []localBlock {
 
 func (r *Run) shipBlock(ctx context.Context, b localBlock, bf *blockFiles) error {
 	meta, start := b.meta, time.Now()
-	// Claimed before the first byte goes out: whatever happens, a later session
-	// knows that the bucket may hold something of this block.
-	err := r.update(func(rec *record) {
-		if !slices.Contains(rec.Claimed, meta.ULID) {
-			rec.Claimed = append(rec.Claimed, meta.ULID)
-		}
-	})
-	if err != nil {
+	if err := r.claim(meta.ULID); err != nil {
 		return err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -115,6 +106,7 @@ func (r *Run) shipBlock(ctx context.Context, b localBlock, bf *blockFiles) error
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("upload block %s: %w", meta.ULID, err)
 	}
+	r.pace.sawUpload(bf.bytes(), time.Since(start))
 	data, err := encodeMeta(meta, bf, r.manifest(), time.Now().UTC())
 	if err != nil {
 		return err

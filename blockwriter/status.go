@@ -33,8 +33,12 @@ type Status struct {
 	Head      HeadStatus     `json:"head"`
 	Blocks    []BlockStatus  `json:"blocks"`
 	Upload    UploadProgress `json:"upload"`
-	Bucket    string         `json:"bucket"`
-	Manifest  string         `json:"manifest"`
+	// EstimatedFinishSeconds is what cutting and shipping would take if the run
+	// ended now, from the rates measured so far: the drain comes on top. It is
+	// zero behind the fence.
+	EstimatedFinishSeconds float64 `json:"estimatedFinishSeconds"`
+	Bucket                 string  `json:"bucket"`
+	Manifest               string  `json:"manifest"`
 }
 
 // HeadStatus tells what is in memory. The range is zero while it is empty.
@@ -84,6 +88,9 @@ func (r *Run) Status() Status {
 		Blocks:    []BlockStatus{},
 		Bucket:    r.opts.Bucket.Name(),
 		Manifest:  m.Object(),
+
+		EstimatedFinishSeconds: r.estimateFinish().Seconds(),
+
 		Upload: UploadProgress{
 			Blocks:     r.upload.blocks.Load(),
 			BlocksDone: r.upload.blocksDone.Load(),

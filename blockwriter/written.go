@@ -21,7 +21,14 @@ type writtenFiles struct {
 	blocks map[ulid.ULID][]headcut.File
 }
 
-// add is a headcut.Options.FileDone.
+// fileDone is a headcut.Options.FileDone.
+func (r *Run) fileDone(f headcut.File) {
+	r.written.add(f)
+	if r.early != nil {
+		r.early.add(f)
+	}
+}
+
 func (w *writtenFiles) add(f headcut.File) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

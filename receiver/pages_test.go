@@ -90,7 +90,7 @@ func TestStatusFields(t *testing.T) {
 	s := serve(t, startRun(t, func(o *blockwriter.Options) { o.Labels = map[string]string{"branch": "main"} }), Options{})
 	always := []string{
 		"run", "part", "labels", "labels.run", "labels.branch", "state", "complete", "started", "minTime", "maxTime", "series",
-		"received", "written", "startTimestamps", "duplicates", "rejected", "archived", "exemplarsDropped",
+		"received", "written", "startTimestamps", "duplicates", "rejected", "archived", "estimatedFinishSeconds", "exemplarsDropped",
 		"head", "head.series", "head.minTime", "head.maxTime", "blocks",
 		"upload", "upload.blocks", "upload.blocksDone", "upload.bytes", "upload.bytesDone", "bucket", "manifest",
 	}
