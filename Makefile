@@ -53,6 +53,7 @@ lint: ## gofmt, go vet, staticcheck, import rules
 	$(TOOLS)/staticcheck ./...
 	cd test && ../$(TOOLS)/staticcheck ./...
 	cd test/deploy && $(GO) vet ./... && ../../$(TOOLS)/staticcheck ./...
+	cd test/kubernetes && $(GO) vet ./... && ../../$(TOOLS)/staticcheck ./...
 
 FUZZTIME ?= 60s
 .PHONY: fuzz
@@ -126,6 +127,45 @@ $(TOOLS)/cyclonedx-gomod: test/tools/sbom/go.mod
 # Thanos panics on its first read without this tag.
 $(TOOLS)/thanos: test/tools/thanos/go.mod
 	cd test/tools/thanos && $(GO) build -tags slicelabels -o $(CURDIR)/$@ github.com/thanos-io/thanos/cmd/thanos
+
+# A real Kubernetes for the tests of deploy/kubernetes, and what runs in it.
+KUBERNETES := $(addprefix $(TOOLS)/,kubelet kube-apiserver kube-controller-manager kube-scheduler)
+OPERATOR   := $(TOOLS)/prometheus-operator $(TOOLS)/prometheus-config-reloader
+DEBIAN     := .cache/debian
+
+.PHONY: test-kubernetes
+test-kubernetes: root build $(KUBERNETES) $(TOOLS)/etcd $(OPERATOR) $(TOOLS)/prometheus-kubernetes $(TOOLS)/versitygw $(DEBIAN)/unpacked ## The pods of deploy/kubernetes in a real cluster of one node (as root, with apt-get)
+	cd test/kubernetes && $(GO) test -count=1 -parallel=10 -timeout=15m ./...
+
+.PHONY: root
+root:
+	@[ $$(id -u) = 0 ] || { echo "a kubelet and its containers take root's rights: run this as root"; exit 1; }
+	@command -v apt-get dpkg >/dev/null || { echo "containerd, runc and CNI plug-ins come from Debian's packages: this needs apt-get and dpkg"; exit 1; }
+
+$(KUBERNETES): test/tools/kubernetes/go.mod
+	cd test/tools/kubernetes && version=$$($(GO) list -m -f '{{.Version}}' k8s.io/kubernetes) && \
+		$(GO) build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o $(CURDIR)/$@ k8s.io/kubernetes/cmd/$(@F)
+
+$(TOOLS)/etcd: test/tools/kubernetes/go.mod
+	cd test/tools/kubernetes && $(GO) build -o $(CURDIR)/$@ go.etcd.io/etcd/server/v3
+
+$(TOOLS)/prometheus-operator: test/tools/prometheus-operator/go.mod
+	cd test/tools/prometheus-operator && $(GO) build -o $(CURDIR)/$@ github.com/prometheus-operator/prometheus-operator/cmd/operator
+
+$(TOOLS)/prometheus-config-reloader: test/tools/prometheus-operator/go.mod
+	cd test/tools/prometheus-operator && $(GO) build -o $(CURDIR)/$@ github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader
+
+# This one finds pods.
+$(TOOLS)/prometheus-kubernetes: test/tools/prometheus/go.mod
+	cd test/tools/prometheus && $(GO) build -tags remove_all_sd,enable_kubernetes_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/prometheus
+
+# Unpacked, not installed: no service starts, nothing outside of the cache changes.
+$(DEBIAN)/unpacked:
+	rm -rf $(DEBIAN) && mkdir -p $(DEBIAN)/packages
+	apt-get update -q
+	cd $(DEBIAN)/packages && apt-get download -o APT::Sandbox::User=root containerd runc containernetworking-plugins
+	for package in $(DEBIAN)/packages/*.deb; do dpkg -x $$package $(DEBIAN) || exit; done
+	touch $@
 
 .PHONY: clean
 clean: ## Remove what was built; the tools' cache too
