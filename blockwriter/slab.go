@@ -7,7 +7,7 @@ type slab struct {
 	n      uint32
 }
 
-const slabPiece = 1 << 12 // series in a piece
+const slabPiece = 1 << 10 // series in a piece
 
 func (s *slab) at(id uint32) *series { return &s.pieces[id/slabPiece][id%slabPiece] }
 
