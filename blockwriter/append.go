@@ -105,6 +105,10 @@ type appending struct {
 	result   Result
 }
 
+// keptSeries is how many series a batch may have for its memory to be used
+// again: Prometheus' have 2,000.
+const keptSeries = 1 << 16
+
 func (a *appending) begin(b *Batch) {
 	a.batch = b
 	a.now = time.Now().UnixMilli()
@@ -117,6 +121,10 @@ func (a *appending) begin(b *Batch) {
 
 func (a *appending) end() {
 	a.batch = nil
+	if cap(a.entries) > keptSeries {
+		a.entries, a.fresh, a.late = nil, nil, nil
+		return
+	}
 	clear(a.entries)
 	clear(a.late)
 	a.entries, a.fresh, a.late = a.entries[:0], a.fresh[:0], a.late[:0]
@@ -359,23 +367,6 @@ func (a *appending) name(i int, e *entry) string {
 		lset, _ = a.labels.build(a.batch.Labels, i)
 	}
 	return shortened(lset.String())
-}
-
-// clockTolerance is how far behind the clock the first samples may be before it
-// is worth a word: more than scrape intervals and sending take.
-const clockTolerance = 5 * time.Minute
-
-// checkClock warns once, at the session's first samples, where they are old:
-// the sender's clock may be off, and a query for the run's time find nothing.
-func (a *appending) checkClock() {
-	if a.clockChecked || len(a.batch.Samples) == 0 {
-		return
-	}
-	a.clockChecked = true
-	behind := time.Duration(a.now-a.batch.Samples[0].Timestamp) * time.Millisecond
-	if behind > clockTolerance {
-		a.run.logger.Warn("the first samples are old: the sender's clock is off, or it catches up", "sender", a.batch.Sender, "behind", behind)
-	}
 }
 
 // noteMetadata keeps what the batch tells of metrics for the manifest.
