@@ -82,6 +82,7 @@ func (f *receiveFlags) receive() int {
 	logger := f.logger()
 	logger.Info("starting benchkeep", "version", version.Info())
 	followMemoryLimit(logger)
+	collectLazily()
 	if err := f.validate(); err != nil {
 		return badUsage(err)
 	}
