@@ -18,9 +18,13 @@ import (
 // Like the manifests' it is a name that Thanos passes over.
 const uploadsDir = "benchkeep/uploads"
 
-// directoryBucket is objstore's FILESYSTEM provider, but for Upload: that one
-// writes objects in place, so that a crash leaves half of one, and half a
-// meta.json makes every reader of the bucket complain.
+// placeTries is how often an upload looks for its folder: each time, another
+// deletion has to come at the very moment for it to be gone.
+const placeTries = 100
+
+// directoryBucket is objstore's FILESYSTEM provider, but for Upload and Delete:
+// that one writes objects in place, so that a crash leaves half of one, and half
+// a meta.json makes every reader of the bucket complain.
 type directoryBucket struct {
 	*filesystem.Bucket
 	dir   string
@@ -54,19 +58,54 @@ func (b *directoryBucket) Upload(ctx context.Context, name string, r io.Reader, 
 	// Named after the object: an upload that is tried again after a crash uses
 	// the same place, and nothing is left behind.
 	growing := filepath.Join(b.dir, filepath.FromSlash(uploadsDir), strings.ReplaceAll(name, objstore.DirDelim, "_"))
-	for _, path := range []string{growing, target} {
-		if err := b.mkdirAll(filepath.Dir(path)); err != nil {
-			return err
-		}
+	if err := b.mkdirAll(filepath.Dir(growing)); err != nil {
+		return err
 	}
 	if err := writeFile(growing, r, 0o666&^b.umask); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(growing))
 	}
-	if err := os.Rename(growing, target); err != nil {
+	if err := b.place(growing, target); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(target))
 }
+
+// place renames a file to where it belongs. A deletion may take the folder for
+// as long as it is empty: then it is made once more.
+func (b *directoryBucket) place(growing, target string) (err error) {
+	for range placeTries {
+		if err = b.mkdirAll(filepath.Dir(target)); err == nil {
+			err = os.Rename(growing, target)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return err
+}
+
+// Delete removes an object, and the folders that are empty without it. Unlike
+// the provider's own it never removes a folder with something in it: another
+// process may just have put it there.
+func (b *directoryBucket) Delete(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	path := filepath.Join(b.dir, filepath.FromSlash(name))
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	for dir := filepath.Dir(path); dir != b.dir && os.Remove(dir) == nil; {
+		dir = filepath.Dir(dir)
+	}
+	return nil
+}
+
+// IsAccessDeniedErr reports whether the files' permissions are in the way.
+func (b *directoryBucket) IsAccessDeniedErr(err error) bool { return errors.Is(err, fs.ErrPermission) }
+
+// IsObjNotFoundErr reports whether the object is not there.
+func (b *directoryBucket) IsObjNotFoundErr(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // mkdirAll is os.MkdirAll with the bucket's umask.
 func (b *directoryBucket) mkdirAll(path string) error {

@@ -18,18 +18,31 @@ import (
 // ManifestVersion is the version this package writes, and the newest it reads.
 const ManifestVersion = 1
 
+// HeartbeatFresh is how long a manifest that says running is believed after
+// its heartbeat: three times as long as a receiver takes to renew it.
+const HeartbeatFresh = 3 * time.Minute
+
+// maxRecord bounds what is read of a manifest, or of another record, in bytes:
+// metadata of a hundred thousand metrics, and room.
+const maxRecord = 64 << 20
+
+// errTooLarge says that an object is larger than a record may be.
+var errTooLarge = fmt.Errorf("it is larger than %d bytes", maxRecord)
+
 // ErrNewerManifest says that a manifest was written by a later benchkeep.
 var ErrNewerManifest = errors.New("manifest is of a newer version: upgrade benchkeep")
 
 // A State is how far a run is, as its manifest tells.
 type State string
 
-// The states a manifest can be in. A run that says running but whose heartbeat
-// has stopped was interrupted.
+// The states a manifest can be in.
 const (
 	StateRunning  State = "running"
 	StateArchived State = "archived"
 	StateFailed   State = "failed"
+	// StateInterrupted stands in no manifest: the run says running, but its
+	// heartbeat has stopped.
+	StateInterrupted State = "interrupted"
 )
 
 // A Manifest is the record of one part of a run. Readers ignore fields they do
@@ -136,6 +149,16 @@ type Session struct {
 // Object is the manifest's name in the bucket.
 func (m *Manifest) Object() string { return ManifestObject(m.Run, m.Part) }
 
+// StateAt is the state as a reader of the given time has to take it.
+func (m *Manifest) StateAt(now time.Time) State { return stateAt(m.State, m.Heartbeat, now) }
+
+func stateAt(said State, heartbeat, now time.Time) State {
+	if said == StateRunning && now.Sub(heartbeat) >= HeartbeatFresh {
+		return StateInterrupted
+	}
+	return said
+}
+
 // WriteManifest puts m into the bucket, in place of what was there.
 func WriteManifest(ctx context.Context, bkt objstore.Bucket, m *Manifest) error {
 	data, err := json.MarshalIndent(m, "", "  ")
@@ -150,31 +173,76 @@ func WriteManifest(ctx context.Context, bkt objstore.Bucket, m *Manifest) error 
 
 // ReadManifest gets the manifest with the given object name. The error is
 // [ErrNewerManifest] where this version cannot understand it.
-func ReadManifest(ctx context.Context, bkt objstore.BucketReader, object string) (_ *Manifest, err error) {
-	r, err := bkt.Get(ctx, object)
+func ReadManifest(ctx context.Context, bkt objstore.BucketReader, object string) (*Manifest, error) {
+	data, err := readObject(ctx, bkt, object)
 	if err != nil {
 		return nil, fmt.Errorf("read manifest %s: %w", object, err)
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	data, err := io.ReadAll(r)
+	manifest, err := DecodeManifest(data)
 	if err != nil {
-		return nil, fmt.Errorf("read manifest %s: %w", object, err)
-	}
-	// The version comes first: a newer manifest may have other types.
-	var header struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(data, &header); err != nil {
 		return nil, fmt.Errorf("decode manifest %s: %w", object, err)
 	}
-	if header.Version > ManifestVersion {
-		return nil, fmt.Errorf("%s: version %d, this program knows %d: %w", object, header.Version, ManifestVersion, ErrNewerManifest)
-	}
+	return manifest, nil
+}
+
+// DecodeManifest reads a manifest as it lies in the bucket. The error is
+// [ErrNewerManifest] where this version cannot understand it.
+func DecodeManifest(data []byte) (*Manifest, error) {
 	var manifest Manifest
-	if err := json.Unmarshal(data, &manifest); err != nil {
-		return nil, fmt.Errorf("decode manifest %s: %w", object, err)
+	if err := decodeVersioned(data, &manifest); err != nil {
+		return nil, err
 	}
 	return &manifest, nil
+}
+
+// decodeVersioned decodes a manifest, or as much of it as v has fields for.
+func decodeVersioned(data []byte, v any) error {
+	// The version comes first: a newer manifest may have other types.
+	version, err := versionOf(data)
+	if err != nil {
+		return err
+	}
+	if version > ManifestVersion {
+		return fmt.Errorf("version %d, this program knows %d: %w", version, ManifestVersion, ErrNewerManifest)
+	}
+	return json.Unmarshal(data, v)
+}
+
+// versionOf finds the version without a pass over all of the data, since it is
+// the first field that this package writes.
+func versionOf(data []byte) (version int, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return 0, err // no object: its decoder tells
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return 0, err
+		}
+		var skipped json.RawMessage
+		if name == "version" {
+			return version, d.Decode(&version)
+		}
+		if err := d.Decode(&skipped); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// readObject reads an object that is small by nature.
+func readObject(ctx context.Context, bkt objstore.BucketReader, object string) (_ []byte, err error) {
+	r, err := bkt.Get(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	data, err := io.ReadAll(io.LimitReader(r, maxRecord+1))
+	if err == nil && len(data) > maxRecord {
+		err = errTooLarge
+	}
+	return data, err
 }
 
 // ManifestObjects lists the manifests of a run's parts, sorted.

@@ -13,10 +13,19 @@ const (
 	MetaFile  = "meta.json"
 	IndexFile = "index"
 	ChunksDir = "chunks"
+	// DeletionMarkFile is what Thanos puts into the folder of a block that it
+	// is going to delete after a delay.
+	DeletionMarkFile = "deletion-mark.json"
 )
 
-// runsDir is no ULID, so that Thanos passes over it.
-const runsDir = "benchkeep/runs"
+const (
+	// runsDir is no ULID, so that Thanos passes over it.
+	runsDir = "benchkeep/runs"
+	// editsDir and deletionFile stand beside a run's manifests, under names
+	// that nobody takes for one.
+	editsDir     = "edits"
+	deletionFile = "deletion"
+)
 
 var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
@@ -39,4 +48,14 @@ func BlockObject(block ulid.ULID, file string) string {
 // ManifestObject names the manifest of one part of a run.
 func ManifestObject(run, part string) string {
 	return path.Join(runsDir, run, part+".json")
+}
+
+// editObject names one edit of a run.
+func editObject(run, edit string) string {
+	return path.Join(runsDir, run, editsDir, edit+".json")
+}
+
+// deletionObject names the record of a run's deletion.
+func deletionObject(run string) string {
+	return path.Join(runsDir, run, deletionFile)
 }

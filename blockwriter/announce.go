@@ -39,7 +39,7 @@ func (r *Run) tell(ctx context.Context) error {
 	}
 	if twin != "" {
 		r.logger.Warn("another receiver works on the same run with the same labels; this one adds a label of its own",
-			"other", twin, labelReceiver, m.Part)
+			"other", twin, archive.LabelReceiver, m.Part)
 		if err := r.addReceiverLabel(m.Part); err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (r *Run) tell(ctx context.Context) error {
 func (r *Run) liveTwin(ctx context.Context, own *archive.Manifest) (part string, err error) {
 	others, err := r.partsWithSameLabels(ctx, own)
 	for _, other := range others {
-		if other.State == archive.StateRunning && time.Since(other.Heartbeat) < heartbeatFresh {
+		if other.State == archive.StateRunning && time.Since(other.Heartbeat) < archive.HeartbeatFresh {
 			return other.Part, nil
 		}
 	}
@@ -78,7 +78,7 @@ func (r *Run) keepApart(ctx context.Context, blocks []localBlock) error {
 			}
 			if slices.ContainsFunc(blocks, overlaps) {
 				r.logger.Warn("an earlier part of the run has blocks of the same time; this one adds a label of its own",
-					"other", other.Part, labelReceiver, own.Part)
+					"other", other.Part, archive.LabelReceiver, own.Part)
 				return r.addReceiverLabel(own.Part)
 			}
 		}
@@ -119,7 +119,7 @@ func (r *Run) addReceiverLabel(part string) error {
 	defer r.appendMu.Unlock()
 	return r.update(func(rec *record) {
 		external := maps.Clone(rec.Manifest.Labels)
-		external[labelReceiver] = part
+		external[archive.LabelReceiver] = part
 		rec.Manifest.Labels = external
 		r.appending.labels.external = external
 	})

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/benchkeep/benchkeep/archive"
 )
 
 const (
 	// heartbeatInterval is how often a running run shows in its manifest that
-	// it lives; after heartbeatFresh without one it counts as interrupted.
-	heartbeatInterval = time.Minute
-	heartbeatFresh    = 3 * time.Minute
+	// it lives; after archive.HeartbeatFresh without one it counts as interrupted.
+	heartbeatInterval = archive.HeartbeatFresh / 3
 	// maintenanceRetry is how long what did not succeed is left alone.
 	maintenanceRetry = 10 * time.Second
 )

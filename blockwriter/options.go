@@ -15,12 +15,6 @@ import (
 	"github.com/benchkeep/benchkeep/archive"
 )
 
-// Names of external labels that benchkeep sets itself.
-const (
-	labelRun      = "run"
-	labelReceiver = "receiver"
-)
-
 // What [New] finds instead of a run to resume.
 var (
 	ErrNoRun    = errors.New("no run to resume")
@@ -112,7 +106,7 @@ func (o *Options) validate() error {
 func validateLabels(ls map[string]string) error {
 	for _, name := range sortedKeys(ls) {
 		switch {
-		case name == labelRun || name == labelReceiver:
+		case name == archive.LabelRun || name == archive.LabelReceiver:
 			return fmt.Errorf("--run.label: %q is set by benchkeep itself; choose another name", name)
 		case !model.LegacyValidation.IsValidLabelName(name) || len(name) >= 2 && name[:2] == "__":
 			return fmt.Errorf("--run.label: %q cannot be a label name: want letters, digits and '_', no digit first, no '__' first", name)
@@ -135,7 +129,7 @@ func newRecord(o *Options, now time.Time) *record {
 	if external == nil {
 		external = map[string]string{}
 	}
-	external[labelRun] = run
+	external[archive.LabelRun] = run
 	return &record{
 		Phase:         phaseOpen,
 		BlockDuration: o.BlockDuration.Milliseconds(),
@@ -167,8 +161,8 @@ func (rec *record) continues(o *Options) error {
 // sameLabels reports whether the options' labels are the record's.
 func (rec *record) sameLabels(o *Options) bool {
 	want := maps.Clone(rec.Manifest.Labels)
-	delete(want, labelRun)
-	delete(want, labelReceiver)
+	delete(want, archive.LabelRun)
+	delete(want, archive.LabelReceiver)
 	return maps.Equal(want, o.Labels)
 }
 

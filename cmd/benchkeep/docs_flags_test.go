@@ -14,7 +14,7 @@ import (
 func TestDocsNameFlagsThatExist(t *testing.T) {
 	app, _ := newApp()
 	flags := map[string]bool{}
-	for _, c := range app.Model().Commands {
+	for _, c := range append(app.Model().Commands, app.Model().FlattenedCommands()...) {
 		for _, f := range c.Flags {
 			flags[f.Name] = true
 		}

@@ -64,7 +64,7 @@ func TestEveryFlagHasItsEnvironmentVariable(t *testing.T) {
 	app, _ := newApp()
 	_, err := app.Parse([]string{"version"})
 	require.NoError(t, err)
-	for _, c := range app.Model().Commands {
+	for _, c := range append(app.Model().Commands, app.Model().FlattenedCommands()...) {
 		for _, f := range c.Flags {
 			if c.Name == "help" {
 				continue

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -34,7 +35,8 @@ Examples:
   benchkeep receive --run.id=nightly-42 --objstore.config-file=s3.yaml
   benchkeep receive --run.label=branch=main --run.label=build=1.4.2
   benchkeep finish --url=http://127.0.0.1:19291
-  benchkeep resume --storage.path=./benchkeep-data --objstore.config-file=s3.yaml`
+  benchkeep resume --storage.path=./benchkeep-data --objstore.config-file=s3.yaml
+  benchkeep runs list --selector='{branch="main"}' --since=7d --objstore.config-file=s3.yaml`
 
 func main() {
 	os.Exit(run(os.Args[1:]))
@@ -55,12 +57,14 @@ func newApp() (*kingpin.Application, map[string]func() int) {
 	app.HelpFlag.Short('h').NoEnvar()
 	app.UsageWriter(os.Stdout)
 	app.DefaultEnvars()
-	return app, map[string]func() int{
+	commands := map[string]func() int{
 		"receive": addReceive(app),
 		"finish":  addFinish(app),
 		"resume":  addResume(app),
 		"version": addVersion(app),
 	}
+	maps.Copy(commands, addRuns(app))
+	return app, commands
 }
 
 // badUsage tells what to change, and gives the exit code for it.
