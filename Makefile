@@ -23,6 +23,10 @@ build: ## Build bin/benchkeep
 demo: build $(TOOLS)/prometheus $(TOOLS)/thanos ## Run the whole thing once: agent-mode Prometheus, benchkeep, and a query on the archived blocks
 	cd test && $(GO) run ./demo
 
+.PHONY: archive
+archive: build $(TOOLS)/prometheus $(TOOLS)/thanos ## Show an archive: two runs, stock Thanos Store and Query over their bucket, three queries to try
+	cd test && $(GO) run ./stack
+
 .PHONY: test
 test: lint unit e2e ## Everything that has to hold: lint, unit tests, end to end
 

@@ -15,16 +15,16 @@ import (
 	"github.com/benchkeep/benchkeep/test/harness"
 )
 
-// project loads the compose file as `docker compose` does.
-func project(t testing.TB) *types.Project {
+// project loads the compose file of a folder as `docker compose` does.
+func project(t testing.TB, folder string) *types.Project {
 	t.Helper()
-	p, err := load(deployed(t, "compose", "compose.yaml"))
+	p, err := load(deployed(t, folder, "compose.yaml"))
 	require.NoError(t, err)
 	return p
 }
 
 func load(path string) (*types.Project, error) {
-	options, err := cli.NewProjectOptions([]string{path})
+	options, err := cli.NewProjectOptions([]string{path}, cli.WithEnv([]string{"GRAFANA_PASSWORD=not-a-secret"}))
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func TestComposeFindsMistakes(t *testing.T) {
 // TestComposeStopsInOrder: Compose stops what depends on something before that
 // something, and kills what has not ended within its grace period.
 func TestComposeStopsInOrder(t *testing.T) {
-	services := project(t).Services
+	services := project(t, "compose").Services
 	for service, needs := range map[string]string{"benchmark": "prometheus", "prometheus": "benchkeep", "benchkeep": "s3"} {
 		require.Contains(t, services[service].DependsOn, needs)
 	}
@@ -75,7 +75,7 @@ func TestComposeStopsInOrder(t *testing.T) {
 func TestComposeRun(t *testing.T) {
 	t.Parallel()
 	dir := harness.Dir(t)
-	services := project(t).Services
+	services := project(t, "compose").Services
 	s3, receiver, own := harness.FreeAddress(t), harness.FreeAddress(t), harness.FreeAddress(t)
 	bucket := harness.Bucket{Dir: harness.Sub(t, dir, "buckets", "benchmarks")}
 	harness.Sub(t, dir, "metadata")

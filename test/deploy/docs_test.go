@@ -138,7 +138,7 @@ var fence = regexp.MustCompile("(?ms)^```[a-z]*\n(.*?)^```$")
 // folder, and what is linked.
 func TestDocsNameCommandsThatExist(t *testing.T) {
 	command := regexp.MustCompile(`benchkeep (receive|finish|resume)((?:\s+--[a-z.-]+=\S+)*)`)
-	for _, name := range []string{"deploy.md", "migrate.md", "troubleshooting.md"} {
+	for _, name := range []string{"archive.md", "deploy.md", "migrate.md", "troubleshooting.md"} {
 		t.Run(name, func(t *testing.T) {
 			text := doc(t, name)
 			for _, m := range command.FindAllStringSubmatch(text, -1) {
@@ -158,7 +158,7 @@ func TestDocsNameCommandsThatExist(t *testing.T) {
 // TestDocsLinkToWhatExists follows the links of the documents, to headings too.
 func TestDocsLinkToWhatExists(t *testing.T) {
 	root := harness.Root(t)
-	for _, name := range []string{"docs/deploy.md", "docs/migrate.md", "docs/troubleshooting.md", "deploy/README.md"} {
+	for _, name := range []string{"docs/archive.md", "docs/deploy.md", "docs/migrate.md", "docs/troubleshooting.md", "deploy/README.md"} {
 		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, filepath.Join(root, name)), -1) {
 			path, heading, _ := strings.Cut(m[1], "#")
 			target := filepath.Join(root, filepath.Dir(name), path)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,10 @@ var pinned = regexp.MustCompile(`^[a-z0-9.-]+\.[a-z]+(/[a-z0-9-]+)+:v?\d+\.\d+\.
 // TestImagesArePinned holds everything that names an image to one version of
 // it, and Prometheus' to the one that the tests run.
 func TestImagesArePinned(t *testing.T) {
-	images := map[string]string{"quay.io/prometheus/prometheus": prometheusVersion(t)}
+	images := map[string]string{
+		"quay.io/prometheus/prometheus": prometheusVersion(t),
+		"quay.io/thanos/thanos":         thanosVersion(t),
+	}
 	check := func(image string) {
 		require.Regexp(t, pinned, image)
 		name, version, _ := strings.Cut(image, ":")
@@ -38,10 +42,18 @@ func TestImagesArePinned(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range project(t).Services {
-		check(s.Image)
+	for _, c := range archiveContainers(t) {
+		check(c.Image)
+	}
+	archive, err := project(t, "archive").WithProfiles([]string{"*"})
+	require.NoError(t, err)
+	for _, p := range []*types.Project{project(t, "compose"), archive} {
+		for _, s := range p.Services {
+			check(s.Image)
+		}
 	}
 	require.Contains(t, images, "ghcr.io/benchkeep/benchkeep")
+	require.Contains(t, images, "docker.io/grafana/grafana")
 }
 
 // prometheusVersion is the release that the tests' Prometheus is: its module
@@ -52,6 +64,15 @@ func prometheusVersion(t testing.TB) string {
 	m := regexp.MustCompile(`github.com/prometheus/prometheus v0\.(\d)0?(\d+)\.(\d+)`).FindStringSubmatch(mod)
 	require.Len(t, m, 4)
 	return "v" + strings.Join(m[1:], ".")
+}
+
+// thanosVersion is the release that the tests' Thanos is.
+func thanosVersion(t testing.TB) string {
+	t.Helper()
+	mod := read(t, filepath.Join(harness.Root(t), "test", "tools", "thanos", "go.mod"))
+	m := regexp.MustCompile(`github.com/thanos-io/thanos (v\d+\.\d+\.\d+)`).FindStringSubmatch(mod)
+	require.Len(t, m, 2)
+	return m[1]
 }
 
 // dockerfile gives the stages of the Dockerfile.

@@ -50,11 +50,16 @@ func layouts(t testing.TB) []string {
 	return names
 }
 
-// build gives the objects of a layout as YAML, as `kubectl kustomize` does.
+// build gives the objects of a layout as YAML.
 func build(t testing.TB, layout string) [][]byte {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
-		Run(filesys.MakeFsOnDisk(), deployed(t, "kubernetes", layout))
+	return kustomize(t, deployed(t, "kubernetes", layout))
+}
+
+// kustomize gives the objects of a folder as YAML, as `kubectl kustomize` does.
+func kustomize(t testing.TB, dir string) [][]byte {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	require.NoError(t, err)
 	var objects [][]byte
 	for _, r := range resources.Resources() {
@@ -87,11 +92,16 @@ func strict(t testing.TB) func([]byte) (runtime.Object, error) {
 // objects gives the objects of a layout, decoded strictly.
 func objects(t testing.TB, layout string) []runtime.Object {
 	t.Helper()
+	return decodeAll(t, build(t, layout))
+}
+
+func decodeAll(t testing.TB, yamls [][]byte) []runtime.Object {
+	t.Helper()
 	decode := strict(t)
 	var decoded []runtime.Object
-	for _, object := range build(t, layout) {
+	for _, object := range yamls {
 		o, err := decode(object)
-		require.NoError(t, err, "%s:\n%s", layout, object)
+		require.NoError(t, err, "%s", object)
 		decoded = append(decoded, o)
 	}
 	return decoded

@@ -120,7 +120,7 @@ func requireProbes(t *testing.T, c corev1.Container, address string) {
 }
 
 // requireAnswer waits until the URL answers 200.
-func requireAnswer(t *testing.T, url string) {
+func requireAnswer(t testing.TB, url string) {
 	t.Helper()
 	harness.Until(t, url, func() error {
 		resp, err := http.Get(url)
@@ -141,7 +141,7 @@ type running struct {
 }
 
 // startProgram starts a program with no environment of the test's.
-func startProgram(t *testing.T, dir, path string, args []string, env ...string) *running {
+func startProgram(t testing.TB, dir, path string, args []string, env ...string) *running {
 	t.Helper()
 	r := &running{cmd: exec.Command(path, args...)}
 	r.cmd.Dir, r.cmd.Env = dir, append([]string{"HOME=" + dir}, env...)
