@@ -6,12 +6,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sort"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/benchkeep/benchkeep/test/stage"
 )
 
 // runFor is how long the run of the demo lasts.
@@ -35,9 +41,9 @@ func demo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &stage{root: root, dir: dir}
+	s := &stage.Stage{Root: root, Dir: dir}
 	defer func() {
-		s.endAll()
+		s.EndAll()
 		if err != nil {
 			err = fmt.Errorf("%w (logs are kept in %s)", err, dir)
 			return
@@ -45,40 +51,40 @@ func demo(ctx context.Context) (err error) {
 		err = os.RemoveAll(dir)
 	}()
 
-	receiver, prometheus, err := s.startRun(ctx)
+	receiver, prometheus, err := startRun(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := s.watch(ctx, receiver); err != nil {
+	if err := watch(ctx, receiver); err != nil {
 		return err
 	}
 	say("The benchmark is over: Prometheus is told to stop, then benchkeep is asked to finish.")
-	if err := prometheus.stop(); err != nil {
+	if err := prometheus.Stop(); err != nil {
 		return err
 	}
-	if err := s.run(ctx, "bin/benchkeep", "finish", "--url="+receiver.url); err != nil {
+	if err := s.Run(ctx, "bin/benchkeep", "finish", "--url="+receiver.URL); err != nil {
 		return err
 	}
-	if err := receiver.stop(); err != nil {
+	if err := receiver.Stop(); err != nil {
 		return err
 	}
-	if err := s.showBucket(); err != nil {
+	if err := showBucket(s); err != nil {
 		return err
 	}
-	return s.query(ctx)
+	return query(ctx, s)
 }
 
 // startRun starts benchkeep, with nothing configured but its address, and a
 // Prometheus in agent mode beside it.
-func (s *stage) startRun(ctx context.Context) (receiver, prometheus *program, err error) {
+func startRun(ctx context.Context, s *stage.Stage) (receiver, prometheus *stage.Program, err error) {
 	say("Starting benchkeep. No bucket is configured: it uses the directory benchkeep-bucket.")
-	if receiver, err = s.startHTTP(ctx, "bin/benchkeep", "/-/ready", func(address string) []string {
+	if receiver, err = s.Start(ctx, "bin/benchkeep", func(address string) []string {
 		return []string{"receive", "--run.id=demo", "--run.label=branch=main", "--web.listen-address=" + address}
 	}); err != nil {
 		return nil, nil, err
 	}
 	say("Starting Prometheus in agent mode: it scrapes both, stores nothing, and remote-writes to benchkeep.")
-	prometheus, err = s.startHTTP(ctx, ".cache/bin/prometheus", "/-/ready", func(address string) []string {
+	prometheus, err = s.Start(ctx, ".cache/bin/prometheus", func(address string) []string {
 		config := fmt.Sprintf(`global: {scrape_interval: 1s}
 scrape_configs:
 - job_name: benchkeep
@@ -87,8 +93,8 @@ scrape_configs:
   static_configs: [{targets: ['%s']}]
 remote_write:
 - url: %s/api/v1/write
-`, receiver.address, address, receiver.url)
-		path := filepath.Join(s.dir, "prometheus.yml")
+`, receiver.Address, address, receiver.URL)
+		path := filepath.Join(s.Dir, "prometheus.yml")
 		if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 			panic(err) // the folder was made a moment ago
 		}
@@ -101,7 +107,7 @@ remote_write:
 }
 
 // watch shows what arrives while the run goes on.
-func (s *stage) watch(ctx context.Context, receiver *program) error {
+func watch(ctx context.Context, receiver *stage.Program) error {
 	end := time.Now().Add(runFor)
 	for tick := time.NewTicker(4 * time.Second); time.Now().Before(end); {
 		select {
@@ -110,7 +116,7 @@ func (s *stage) watch(ctx context.Context, receiver *program) error {
 		case <-tick.C:
 		}
 		var status struct{ Written, Series int }
-		if err := getJSON(ctx, receiver.url+"/api/v1/status", &status); err != nil {
+		if err := stage.GetJSON(ctx, receiver.URL+"/api/v1/status", &status); err != nil {
 			return err
 		}
 		fmt.Printf("  %6d samples of %d series\n", status.Written, status.Series)
@@ -119,8 +125,8 @@ func (s *stage) watch(ctx context.Context, receiver *program) error {
 }
 
 // showBucket lists what lies in the bucket now.
-func (s *stage) showBucket() error {
-	bucket := filepath.Join(s.dir, "benchkeep-bucket")
+func showBucket(s *stage.Stage) error {
+	bucket := filepath.Join(s.Dir, "benchkeep-bucket")
 	say("The run lies in " + bucket + ":")
 	return filepath.WalkDir(bucket, func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -140,30 +146,48 @@ func (s *stage) showBucket() error {
 }
 
 // query starts stock Thanos over the bucket and asks it something.
-func (s *stage) query(ctx context.Context) error {
+func query(ctx context.Context, s *stage.Stage) error {
 	say("Starting stock Thanos Store and Query over the bucket.")
-	grpc, err := freeAddress()
-	if err != nil {
-		return err
-	}
-	_, err = s.startHTTP(ctx, ".cache/bin/thanos", "/-/ready", func(address string) []string {
-		return []string{
-			"store", "--data-dir=store", "--http-address=" + address, "--grpc-address=" + grpc,
-			"--objstore.config=" + fmt.Sprintf("type: FILESYSTEM\nconfig: {directory: %q}", filepath.Join(s.dir, "benchkeep-bucket")),
-		}
-	})
-	if err != nil {
-		return err
-	}
-	query, err := s.startHTTP(ctx, ".cache/bin/thanos", "/-/ready", func(address string) []string {
-		return []string{"query", "--http-address=" + address, "--grpc-address=127.0.0.1:0", "--endpoint=" + grpc}
-	})
+	thanos, err := s.StartThanos(ctx)
 	if err != nil {
 		return err
 	}
 	const promql = `sort_desc(sum by (run, branch, job) (sum_over_time(scrape_samples_scraped[10m])))`
 	say("PromQL, answered from the archived blocks: " + promql)
-	return s.printQuery(ctx, query, promql)
+	return printQuery(ctx, thanos, promql)
+}
+
+// printQuery waits until the query has an answer and prints it.
+func printQuery(ctx context.Context, thanos *stage.Program, promql string) error {
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Metric map[string]string
+				Value  [2]any
+			}
+		}
+	}
+	err := stage.Wait(ctx, "Thanos to load the blocks", func() error {
+		if err := stage.GetJSON(ctx, thanos.URL+"/api/v1/query?query="+url.QueryEscape(promql), &answer); err != nil {
+			return err
+		}
+		if len(answer.Data.Result) == 0 {
+			return errors.New("the answer is empty")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range answer.Data.Result {
+		var labels []string
+		for name, value := range r.Metric {
+			labels = append(labels, fmt.Sprintf("%s=%q", name, value))
+		}
+		sort.Strings(labels)
+		fmt.Printf("  {%s}  %v samples\n", strings.Join(labels, ", "), r.Value[1])
+	}
+	return nil
 }
 
 func say(line string) { fmt.Printf("\n%s\n", line) }
