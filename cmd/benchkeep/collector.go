@@ -11,6 +11,7 @@ import (
 const (
 	lazyPercent = 400       // of what is live, while that is little
 	lazyBytes   = 256 << 20 // but no more than this,
+	lazyShare   = 8         // nor than this part of the memory limit,
 	restPercent = 100       // unless it is this share, which is Go's own
 )
 
@@ -30,12 +31,13 @@ func collectLazily() {
 func afterCollection() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	debug.SetGCPercent(collectorPercent(live[0].Value.Uint64()))
+	limit := uint64(debug.SetMemoryLimit(-1)) // reads it
+	debug.SetGCPercent(collectorPercent(live[0].Value.Uint64(), limit))
 	runtime.AddCleanup(&struct{ _ [64]byte }{}, func(struct{}) { afterCollection() }, struct{}{})
 }
 
-// collectorPercent is GOGC for a heap with so many live bytes.
-func collectorPercent(live uint64) int {
+// collectorPercent is GOGC for a heap with so many live bytes, and such a limit.
+func collectorPercent(live, limit uint64) int {
 	live = max(live, 1) // before the first collection
-	return int(max(min(lazyPercent*live, 100*lazyBytes)/live, restPercent))
+	return int(max(min(lazyPercent*live, 100*min(lazyBytes, limit/lazyShare))/live, restPercent))
 }
