@@ -15,9 +15,11 @@ import (
 
 // TestOrderOfReplacement merges late samples into blocks that are in the
 // bucket already, and compares the order of what the finish does there with
-// testdata/replace.golden: a new block, its meta.json last, then at once the
-// old one that it replaces, its meta.json first, so that the two are there
-// together for no longer than it takes. The manifest is the last of all.
+// testdata/replace.golden: while the head is cut, the data files of its own
+// block; then a new block, its meta.json last, and at once the old one that it
+// replaces, its meta.json first, so that the two are there together for no longer
+// than it takes. The block from the head is complete when its turn comes, and the
+// manifest is the last of all.
 func TestOrderOfReplacement(t *testing.T) {
 	t.Parallel()
 	const run = "replace"
