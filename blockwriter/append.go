@@ -307,6 +307,10 @@ func (a *appending) store(i int, e *entry, p *point) (stored bool, err error) {
 
 // put appends a sample to the head and keeps what is known of its series true.
 func (a *appending) put(i int, e *entry, p *point, opts storage.AOptions) error {
+	if p.t < 0 {
+		// The library cuts late samples from 1970 on only.
+		opts.RejectOutOfOrder = true
+	}
 	ref, err := a.app.Append(e.ref, e.lset, 0, p.t, p.v, p.h, p.fh, opts)
 	if errors.Is(err, tsdb.ErrInvalidSample) && e.lset.IsEmpty() {
 		// The head has dropped the series since it was last written.

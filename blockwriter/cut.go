@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -202,13 +203,22 @@ func (r *Run) closedBlocks() ([]localBlock, error) {
 
 // dropLocal gives up the local copy of blocks that are complete in the bucket
 // and that no late sample can reach. Younger ones stay, to merge late samples
-// into.
+// into; and so does the newest, by which a restart knows what of the log is in
+// blocks.
 func (r *Run) dropLocal() error {
+	blocks, err := r.localBlocks()
+	if err != nil {
+		return err
+	}
+	newest := int64(math.MinInt64)
+	for _, b := range blocks {
+		newest = max(newest, b.meta.MaxTime)
+	}
 	reach := r.db.Head().MaxTime() - r.opts.OutOfOrderWindow.Milliseconds() - r.opts.BlockDuration.Milliseconds()
 	var drop []ulid.ULID
 	r.mu.Lock()
 	for _, b := range r.rec.Manifest.Blocks {
-		if b.MaxTime <= reach && !slices.Contains(r.rec.Dropped, b.ULID) {
+		if b.MaxTime <= reach && b.MaxTime < newest && !slices.Contains(r.rec.Dropped, b.ULID) {
 			drop = append(drop, b.ULID)
 		}
 	}
