@@ -110,7 +110,12 @@ func (r *Run) cutLateAndMerge(ctx context.Context) error {
 	}
 	// With next to nothing in the out-of-order head, what is left of this is that
 	// the database loads the merged blocks, and deletes those they were merged from.
-	return r.cutLate(ctx)
+	if err := r.cutLate(ctx); err != nil {
+		return err
+	}
+	// What has come late meanwhile must not keep its window from being shipped.
+	_, err := r.mergeWindows()
+	return err
 }
 
 // cutLate cuts the out-of-order samples.

@@ -32,7 +32,9 @@ func (r *Run) renewLogs(ctx context.Context) error {
 	if err := r.db.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}
-	for _, log := range []string{"wal", "wbl", "chunks_head"} {
+	// In this order: without its log the head would begin to number series anew,
+	// and a chunk that is still there would go to another series.
+	for _, log := range []string{"chunks_head", "wbl", "wal"} {
 		if err := os.RemoveAll(filepath.Join(r.opts.Dir, tsdbDir, log)); err != nil {
 			return fmt.Errorf("remove old log: %w", err)
 		}
