@@ -26,31 +26,13 @@ const runFor = 20 * time.Second
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := demo(ctx); err != nil {
+	if err := stage.Play("demo", func(s *stage.Stage) error { return demo(ctx, s) }); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func demo(ctx context.Context) (err error) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "benchkeep-demo-")
-	if err != nil {
-		return err
-	}
-	s := &stage.Stage{Root: root, Dir: dir}
-	defer func() {
-		s.EndAll()
-		if err != nil {
-			err = fmt.Errorf("%w (logs are kept in %s)", err, dir)
-			return
-		}
-		err = os.RemoveAll(dir)
-	}()
-
+func demo(ctx context.Context, s *stage.Stage) error {
 	receiver, prometheus, err := startRun(ctx, s)
 	if err != nil {
 		return err

@@ -37,31 +37,14 @@ var queries = []struct{ question, promql string }{
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := show(ctx); err != nil {
+	if err := stage.Play("archive", func(s *stage.Stage) error { return show(ctx, s) }); err != nil {
 		fmt.Fprintln(os.Stderr, "archive:", err)
 		os.Exit(1)
 	}
 }
 
-func show(ctx context.Context) (err error) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "benchkeep-archive-")
-	if err != nil {
-		return err
-	}
-	s := &stage.Stage{Root: root, Dir: dir}
-	defer func() {
-		s.EndAll()
-		if err != nil {
-			err = fmt.Errorf("%w (logs are kept in %s)", err, dir)
-			return
-		}
-		err = os.RemoveAll(dir)
-	}()
-	err = open(ctx, s)
+func show(ctx context.Context, s *stage.Stage) error {
+	err := open(ctx, s)
 	if ctx.Err() != nil {
 		return nil // interrupted, which is how it is to end
 	}

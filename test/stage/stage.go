@@ -32,6 +32,31 @@ type Stage struct {
 	programs []*Program
 }
 
+// Play plays on a stage in a temporary folder. The repository is
+// above the working directory.
+// Afterwards the programs are ended and the folder is removed, or kept for its
+// logs where something has failed.
+func Play(name string, play func(*Stage) error) (err error) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "benchkeep-"+name+"-")
+	if err != nil {
+		return err
+	}
+	s := &Stage{Root: root, Dir: dir}
+	defer func() {
+		s.EndAll()
+		if err != nil {
+			err = fmt.Errorf("%w (logs are kept in %s)", err, dir)
+			return
+		}
+		err = os.RemoveAll(dir)
+	}()
+	return play(s)
+}
+
 // A Program was started and listens on an address.
 type Program struct {
 	Address, URL string
