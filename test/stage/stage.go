@@ -32,10 +32,9 @@ type Stage struct {
 	programs []*Program
 }
 
-// Play plays on a stage in a temporary folder. The repository is
-// above the working directory.
-// Afterwards the programs are ended and the folder is removed, or kept for its
-// logs where something has failed.
+// Play plays on a stage in a temporary folder. The repository is above the
+// working directory. Afterwards the programs are ended, and the folder is
+// removed, or kept for its logs where something has failed.
 func Play(name string, play func(*Stage) error) (err error) {
 	root, err := filepath.Abs("..")
 	if err != nil {
