@@ -176,6 +176,22 @@ func (r *Run) TimeRange() (mint, maxt int64) {
 	return mint, maxt
 }
 
+// Start is the Unix ms that times relative to the run are counted from: when
+// the run began, or the first sample, if that is later. Where all samples are of
+// a time before it, it is the first of them.
+func (r *Run) Start() int64 {
+	started := r.Started().UnixMilli()
+	mint, maxt := r.TimeRange()
+	switch {
+	case mint == 0 && maxt == 0:
+		return started
+	case maxt < started:
+		return mint
+	default:
+		return max(started, mint)
+	}
+}
+
 // Series counts distinct series. Parts with different labels have none in
 // common; of those with the same labels, which followed one another, the one
 // with the most counts.

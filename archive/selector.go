@@ -1,10 +1,7 @@
 package archive
 
 import (
-	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -14,17 +11,12 @@ import (
 // A Selector picks runs by their labels. The empty one picks all.
 type Selector []*labels.Matcher
 
-// ParseSelector reads matchers as PromQL writes them, {branch="main"}. An error
-// shows the place that it is about.
+// ParseSelector reads matchers as PromQL writes them, {branch="main"}. What
+// cannot be understood is a [SyntaxError].
 func ParseSelector(text string) (Selector, error) {
 	matchers, err := parser.NewParser(parser.Options{}).ParseMetricSelector(text)
-	var wrong parser.ParseErrors
-	if errors.As(err, &wrong) && len(wrong) > 0 {
-		at := min(max(int(wrong[0].PositionRange.Start), 0), len(text))
-		return nil, fmt.Errorf("%w\n  %s\n  %s^", err, text, strings.Repeat(" ", utf8.RuneCountInString(text[:at])))
-	}
 	if err != nil {
-		return nil, err
+		return nil, NewSyntaxError(text, err)
 	}
 	for _, m := range matchers {
 		if m.Name == model.MetricNameLabel {
