@@ -1,0 +1,131 @@
+package compare
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/benchkeep/benchkeep/archive"
+	"github.com/benchkeep/benchkeep/archive/compare/stats"
+)
+
+// Trace follows queries from run to run, oldest first, and finds where they go
+// over to another level. Runs are opened one at a time.
+func Trace(ctx context.Context, runs Population, open Open, o Options) (*History, error) {
+	t := &trace{Options: o, lines: map[key]*Line{}}
+	longest, interval := lengths(runs.Runs)
+	w, err := o.window(longest, interval)
+	if err != nil {
+		return nil, err
+	}
+	probes := o.userProbes(o.grid(w, interval))
+	t.history = History{Asked: runs.Asked, Window: w, Alpha: o.Alpha, Lines: []*Line{}, Skipped: []Skipped{}, Remarks: []string{}}
+	p := progress{show: o.Progress, total: int64(len(runs.Runs) * len(o.Queries))}
+	for _, run := range runs.Runs {
+		if err := t.add(ctx, run, open, probes, p.step); err != nil {
+			return nil, err
+		}
+	}
+	t.draw()
+	t.complete()
+	if len(t.history.Lines) == 0 {
+		return nil, &NothingInCommonError{t.history.Skipped}
+	}
+	return &t.history, nil
+}
+
+// lengths gives the length of the longest run in seconds, and how far samples
+// are from each other at most, by what the runs' records say.
+func lengths(runs []*archive.Run) (longest float64, interval time.Duration) {
+	for _, run := range runs {
+		_, last := run.TimeRange()
+		longest = max(longest, float64(last-run.Start())/1000)
+		interval = max(interval, meanInterval(run))
+	}
+	return longest, interval
+}
+
+// trace is a history under way.
+type trace struct {
+	Options
+
+	history History
+	members []*member // their sources are closed
+	lines   map[key]*Line
+}
+
+// add takes the values of a run.
+func (t *trace) add(ctx context.Context, run *archive.Run, open Open, probes []probe, done func()) (err error) {
+	m, err := openMember(ctx, run, open, t.Align)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Source.Close()) }()
+	t.members = append(t.members, m)
+	return m.measure(ctx, probes, t.history.Window, done)
+}
+
+// draw makes lines of what was measured.
+func (t *trace) draw() {
+	t.pair(t.members)
+	none := slices.Repeat([]Number{Number(math.NaN())}, len(t.members))
+	for i, m := range t.members {
+		t.history.Runs = append(t.history.Runs, m.brief())
+		for k, found := range m.found {
+			if !found.hasValues() {
+				continue
+			}
+			if t.lines[k] == nil {
+				t.lines[k] = &Line{Subject: found.Subject, Values: slices.Clone(none), ChangePoints: []ChangePoint{}}
+			}
+			t.lines[k].Values[i] = Number(found.value())
+		}
+		t.history.Skipped = append(t.history.Skipped, m.skipped...)
+		t.history.Remarks = appendNew(t.history.Remarks, m.remarks...)
+	}
+}
+
+// complete looks for change points once all runs are in.
+func (t *trace) complete() {
+	for _, line := range t.lines {
+		t.findChanges(line)
+	}
+	t.history.Lines = slices.SortedFunc(maps.Values(t.lines), func(a, b *Line) int { return cmp.Compare(a.Title(), b.Title()) })
+	for _, q := range t.Queries {
+		if !anyOf(t.lines, q.Name) && !told(t.history.Skipped, q.Name) {
+			t.history.Skipped = append(t.history.Skipped, skipped(&q.Subject, "no result in any run"))
+		}
+	}
+	t.history.Skipped = tidy(t.history.Skipped)
+}
+
+func (t *trace) findChanges(line *Line) {
+	var values []float64
+	var of []int // indexes of the runs that the values are of
+	for i, v := range line.Values {
+		if v.Known() {
+			values, of = append(values, float64(v)), append(of, i)
+		}
+	}
+	o := stats.ChangePointOptions{Significance: t.Alpha}
+	if least := stats.MinValues(o); len(values) < least {
+		line.Why = fmt.Sprintf("change points need %d runs with a value; there are %d", least, len(values))
+		return
+	}
+	for _, found := range stats.ChangePoints(values, o) {
+		p := ChangePoint{
+			Run: t.history.Runs[of[found.Index]].ID, Index: of[found.Index], P: found.P,
+			Before: summary(found.Before), After: summary(found.After),
+		}
+		p.Change = Number(change(p.Before.Center, p.After.Center))
+		if moved := float64(p.Change); math.Abs(moved) >= t.threshold(line.Name) {
+			p.Verdict = direction(line.Better, moved)
+			line.ChangePoints = append(line.ChangePoints, p)
+		}
+	}
+}
