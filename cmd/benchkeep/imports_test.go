@@ -14,8 +14,11 @@ const module = "github.com/benchkeep/benchkeep/"
 // TestImportsPointDown holds the packages to the order in which they may know
 // each other, and tsdb to those that are about it.
 func TestImportsPointDown(t *testing.T) {
-	order := []string{"cmd/benchkeep", "receiver", "blockwriter", "blockwriter/headcut", "archive/check", "archive"}
-	mayUseTSDB := []string{"blockwriter", "blockwriter/headcut", "archive/check"}
+	order := []string{
+		"cmd/benchkeep", "receiver", "blockwriter", "blockwriter/headcut",
+		"archive/compare/page", "archive/compare", "archive/compare/stats", "archive/query", "archive/blockcache", "archive/check", "archive",
+	}
+	mayUseTSDB := []string{"blockwriter", "blockwriter/headcut", "archive/query", "archive/blockcache", "archive/check"}
 	for i, pkg := range order {
 		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, module+pkg).CombinedOutput()
 		require.NoError(t, err, string(out))

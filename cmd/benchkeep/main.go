@@ -16,6 +16,7 @@ const (
 	exitBadUsage = 1
 	exitNotSafe  = 2
 	exitAborted  = 3
+	exitWorse    = 4
 )
 
 const help = `Keeps the metrics of a benchmark run: receives Prometheus remote write, and
@@ -26,6 +27,7 @@ Exit codes:
   1  bad flags, configuration or environment
   2  finished, but not everything is in the bucket; data is kept on disk
   3  aborted by a second signal; data is kept on disk
+  4  compare: a threshold of --fail-on is broken
 
 Environment: every flag can be set by BENCHKEEP_ and its name in upper case with
 '_' in place of other characters, as in BENCHKEEP_STORAGE_PATH. Flags that can be
@@ -36,7 +38,9 @@ Examples:
   benchkeep receive --run.label=branch=main --run.label=build=1.4.2
   benchkeep finish --url=http://127.0.0.1:19291
   benchkeep resume --storage.path=./benchkeep-data --objstore.config-file=s3.yaml
-  benchkeep runs list --selector='{branch="main"}' --since=7d --objstore.config-file=s3.yaml`
+  benchkeep runs list --selector='{branch="main"}' --since=7d --objstore.config-file=s3.yaml
+  benchkeep query nightly-42 'rate(http_requests_total[1m])' --from=30s -o plot
+  benchkeep compare '{branch="main"}' pr-907-1 --last=10 --queries=queries.yaml --fail-on=regression`
 
 func main() {
 	os.Exit(run(os.Args[1:]))
@@ -62,6 +66,8 @@ func newApp() (*kingpin.Application, map[string]func() int) {
 		"finish":  addFinish(app),
 		"resume":  addResume(app),
 		"version": addVersion(app),
+		"query":   addQuery(app),
+		"compare": addCompare(app),
 	}
 	maps.Copy(commands, addRuns(app))
 	return app, commands

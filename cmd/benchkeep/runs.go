@@ -60,10 +60,14 @@ func (f *runsFlags) onBucket(do func(context.Context, objstore.Bucket) error) in
 		return exitOK
 	}
 	badUsage(err)
-	if incomplete := (incompleteError{}); errors.As(err, &incomplete) {
+	switch incomplete, regression := (incompleteError{}), (regressionError{}); {
+	case errors.As(err, &regression):
+		return exitWorse
+	case errors.As(err, &incomplete):
 		return exitNotSafe
+	default:
+		return exitBadUsage
 	}
-	return exitBadUsage
 }
 
 // ofBucket says of an error whose it is, and where the bucket is chosen.

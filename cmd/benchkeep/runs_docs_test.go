@@ -25,18 +25,34 @@ var update = flag.Bool("update", false, "write the outputs into the docs instead
 // exampleStart is when the first run of the docs begins.
 var exampleStart = time.Date(2025, 1, 14, 9, 0, 0, 0, time.UTC)
 
-// TestArchiveCommandsDoc runs every command that docs/archive-commands.md shows,
-// in order, on one archive, and compares what it prints.
-func TestArchiveCommandsDoc(t *testing.T) {
-	path, err := filepath.Abs("../../docs/archive-commands.md")
-	require.NoError(t, err)
-	doc, err := os.ReadFile(path)
-	require.NoError(t, err)
-	t.Chdir(t.TempDir())
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	exampleArchive(t)
+// TestDocumentedCommands runs every command that a document shows, in order, on
+// one archive, and compares what it prints.
+func TestDocumentedCommands(t *testing.T) {
+	for _, name := range []string{"archive-commands.md", "query.md"} {
+		t.Run(name, func(t *testing.T) {
+			path, err := filepath.Abs("../../docs/" + name)
+			require.NoError(t, err)
+			doc, err := os.ReadFile(path)
+			require.NoError(t, err)
+			t.Chdir(t.TempDir())
+			t.Setenv("XDG_CACHE_HOME", t.TempDir())
+			exampleArchive(t)
+			got := withOutputs(t, string(doc))
+			if *update {
+				require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+				return
+			}
+			require.Equal(t, string(doc), got, "run with -update, and look at what has changed")
+		})
+	}
+}
+
+// withOutputs is a document with what its commands print in place of what it
+// says they do.
+func withOutputs(t *testing.T, doc string) string {
+	t.Helper()
 	steady := steadier{ids: map[string]string{}}
-	got := regexp.MustCompile("(?s)```\n\\$ benchkeep .*?```\n").ReplaceAllStringFunc(string(doc), func(example string) string {
+	return regexp.MustCompile("(?s)```\n\\$ benchkeep .*?```\n").ReplaceAllStringFunc(doc, func(example string) string {
 		out := "```\n"
 		for line := range strings.Lines(example) {
 			command, isCommand := strings.CutPrefix(line, "$ benchkeep ")
@@ -50,11 +66,6 @@ func TestArchiveCommandsDoc(t *testing.T) {
 		}
 		return out + "```\n"
 	})
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
-		return
-	}
-	require.Equal(t, string(doc), got, "run with -update, and look at what has changed")
 }
 
 // printed is what a command prints, and its exit code if that is not 0.
