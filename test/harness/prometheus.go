@@ -24,6 +24,9 @@ type PrometheusOptions struct {
 	// Queue are settings of remote write's queue_config, separated by commas;
 	// empty leaves all of them Prometheus' own.
 	Queue string
+	// Config is a whole configuration in place of the generated one, for which
+	// Message, Receiver, Target and Queue are.
+	Config string
 }
 
 // Remote-write messages as Prometheus' configuration names them.
@@ -46,7 +49,10 @@ type Prometheus struct {
 func StartPrometheus(t testing.TB, dir string, o PrometheusOptions) *Prometheus {
 	t.Helper()
 	address := FreeAddress(t)
-	config := WriteFile(t, dir, "prometheus.yml", prometheusConfig(address, o))
+	if o.Config == "" {
+		o.Config = prometheusConfig(address, o)
+	}
+	config := WriteFile(t, dir, "prometheus.yml", o.Config)
 	p := &Prometheus{URL: "http://" + address, Storage: filepath.Join(dir, "prometheus-data"), agent: o.Agent}
 	args := []string{
 		"--config.file=" + config,
