@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -28,6 +28,7 @@ Exit codes: 0 done, and no threshold of --fail-on is broken; 1 bad flags, querie
 type compareFlags struct {
 	*runsFlags
 	cache *cacheFlags
+	umask fs.FileMode // the user's
 
 	base, fresh, history         *string
 	last                         *int
@@ -60,7 +61,10 @@ func addCompare(app *kingpin.Application) func() int {
 		all:       cmd.Flag("all", "List what did not change as well, and what could not be told.").Bool(),
 		outputs:   cmd.Flag("output", "Format: table, markdown, json or html; and the file to write it to. Repeatable.").Short('o').PlaceHolder("<format>[=<path>]").Default("table").Strings(),
 	}
-	return func() int { return f.onBucket(f.compare) }
+	return func() int {
+		f.umask = keepPrivate() // the cache is, what it writes for the user is not
+		return f.onBucket(f.compare)
+	}
 }
 
 func (f *compareFlags) compare(ctx context.Context, bkt objstore.Bucket) error {
@@ -146,7 +150,7 @@ func (f *compareFlags) printReport(ctx context.Context, bkt objstore.Bucket, c *
 		return err
 	}
 	for _, out := range outputs {
-		err = errors.Join(err, out.write(func(to *os.File) error {
+		err = errors.Join(err, out.write(f.umask, func(to *os.File) error {
 			switch out.format {
 			case formatHTML:
 				return page.WriteReport(to, report)
@@ -172,7 +176,7 @@ func (f *compareFlags) printHistory(ctx context.Context, bkt objstore.Bucket, c 
 		return err
 	}
 	for _, out := range outputs {
-		err = errors.Join(err, out.write(func(to *os.File) error {
+		err = errors.Join(err, out.write(f.umask, func(to *os.File) error {
 			switch out.format {
 			case formatHTML:
 				return page.WriteHistory(to, history)
@@ -194,13 +198,8 @@ func (f *compareFlags) opener(bkt objstore.Bucket) compare.Open {
 		if opened.Source, err = f.cache.openRun(ctx, bkt, run); err != nil {
 			return opened, err
 		}
-		opened.Metadata = map[string]archive.Metadata{}
-		for _, part := range run.Parts {
-			m, err := archive.ReadManifest(ctx, bkt, part.Object)
-			if err != nil {
-				return opened, errors.Join(ofBucket(bkt, err), opened.Source.Close())
-			}
-			maps.Copy(opened.Metadata, m.Metrics)
+		if opened.Metadata, err = readMetadata(ctx, bkt, run); err != nil {
+			return opened, errors.Join(err, opened.Source.Close())
 		}
 		return opened, nil
 	}
@@ -267,16 +266,14 @@ func wantsCharts(outputs []compareOutput) bool {
 	return false
 }
 
-// write opens what the output goes to. Unlike what else this program writes, a
-// report is for others to read.
-func (o compareOutput) write(print func(*os.File) error) (err error) {
+// write has a function write the output to where it goes. A file is there whole,
+// or as it was before.
+func (o compareOutput) write(umask fs.FileMode, print func(*os.File) error) error {
 	if o.path == "" {
 		return print(os.Stdout)
 	}
-	file, err := os.Create(o.path)
-	if err != nil {
-		return fmt.Errorf("-o %s: %w", o.format, err)
+	if err := writeWhole(o.path, umask, print); err != nil {
+		return fmt.Errorf("-o %s=%s: %w", o.format, o.path, err)
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return errors.Join(file.Chmod(0o644), print(file))
+	return nil
 }

@@ -36,7 +36,7 @@ func TestCompareFlags(t *testing.T) {
 		"nightly-01 nightly-02 -o pdf":                          "-o pdf: want table, markdown, json or html",
 		"nightly-01 nightly-02 -o html=":                        "-o html=: no file is named",
 		"nightly-01 nightly-02 -o html -o json":                 "only one format can go to standard output",
-		"nightly-01 nightly-02 -o json=no/such/folder":          "-o json: open no/such/folder",
+		"nightly-01 nightly-02 -o json=no/such/folder":          "-o json=no/such/folder: open no/such/",
 		"nightly-01 --history={branch=\"main\"} --query=a=up":   "--history is in place of BASE and NEW",
 		"--history={branch=\"main\"}":                           "--history needs --query or --queries",
 		"--history={branch=\"main\"} --query=a=up --fail-on=5%": "--fail-on judges NEW by BASE",
@@ -86,5 +86,5 @@ func TestCompareOutputs(t *testing.T) {
 	require.NotContains(t, string(html), "<img src=x>")
 	info, err := os.Stat("c.html")
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o644), info.Mode().Perm(), "for others to read")
+	require.Equal(t, os.FileMode(0o666)&^keepPrivate(), info.Mode().Perm(), "no more private than the user's files are")
 }

@@ -16,9 +16,9 @@ const module = "github.com/benchkeep/benchkeep/"
 func TestImportsPointDown(t *testing.T) {
 	order := []string{
 		"cmd/benchkeep", "receiver", "blockwriter", "blockwriter/headcut",
-		"archive/compare/page", "archive/compare", "archive/compare/stats", "archive/query", "archive/blockcache", "archive/check", "archive",
+		"archive/compare/page", "archive/compare", "archive/compare/stats", "archive/export", "archive/query", "archive/blockcache", "archive/check", "archive",
 	}
-	mayUseTSDB := []string{"blockwriter", "blockwriter/headcut", "archive/query", "archive/blockcache", "archive/check"}
+	mayUseTSDB := []string{"blockwriter", "blockwriter/headcut", "archive/export", "archive/query", "archive/blockcache", "archive/check"}
 	for i, pkg := range order {
 		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, module+pkg).CombinedOutput()
 		require.NoError(t, err, string(out))

@@ -40,6 +40,7 @@ Examples:
   benchkeep resume --storage.path=./benchkeep-data --objstore.config-file=s3.yaml
   benchkeep runs list --selector='{branch="main"}' --since=7d --objstore.config-file=s3.yaml
   benchkeep query nightly-42 'rate(http_requests_total[1m])' --from=30s -o plot
+  benchkeep export nightly-42 --match='{__name__=~"http_.*"}' -o parquet --output-file=nightly-42.parquet
   benchkeep compare '{branch="main"}' pr-907-1 --last=10 --queries=queries.yaml --fail-on=regression`
 
 func main() {
@@ -67,6 +68,7 @@ func newApp() (*kingpin.Application, map[string]func() int) {
 		"resume":  addResume(app),
 		"version": addVersion(app),
 		"query":   addQuery(app),
+		"export":  addExport(app),
 		"compare": addCompare(app),
 	}
 	maps.Copy(commands, addRuns(app))

@@ -28,7 +28,7 @@ var exampleStart = time.Date(2025, 1, 14, 9, 0, 0, 0, time.UTC)
 // TestDocumentedCommands runs every command that a document shows, in order, on
 // one archive, and compares what it prints.
 func TestDocumentedCommands(t *testing.T) {
-	for _, name := range []string{"archive-commands.md", "query.md"} {
+	for _, name := range []string{"archive-commands.md", "query.md", "export.md"} {
 		t.Run(name, func(t *testing.T) {
 			path, err := filepath.Abs("../../docs/" + name)
 			require.NoError(t, err)
