@@ -115,7 +115,7 @@ dist: $(TOOLS)/cyclonedx-gomod ## Static binaries for linux/amd64 and linux/arm6
 # The programs of the tests, each pinned in a module of its own because they
 # need different versions of the same libraries.
 .PHONY: tools
-tools: $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/versitygw $(TOOLS)/thanos $(TOOLS)/cyclonedx-gomod ## Build Prometheus, Thanos and an S3 server for the tests, once
+tools: $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/versitygw $(TOOLS)/thanos $(TOOLS)/cyclonedx-gomod $(TOOLS)/jq ## Build Prometheus, Thanos and an S3 server for the tests, once
 
 # Cloud service discoveries are left out: the tests scrape fixed targets.
 $(TOOLS)/prometheus: test/tools/prometheus/go.mod
@@ -132,6 +132,10 @@ $(TOOLS)/benchstat: test/tools/lint/go.mod
 
 $(TOOLS)/cyclonedx-gomod: test/tools/sbom/go.mod
 	cd test/tools/sbom && $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/$@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+# In Go: it takes no C compiler.
+$(TOOLS)/jq: test/tools/jq/go.mod
+	cd test/tools/jq && $(GO) build -o $(CURDIR)/$@ github.com/itchyny/gojq/cmd/gojq
 
 # Thanos panics on its first read without this tag.
 $(TOOLS)/thanos: test/tools/thanos/go.mod

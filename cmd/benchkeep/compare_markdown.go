@@ -8,9 +8,12 @@ import (
 	"github.com/benchkeep/benchkeep/archive/compare"
 )
 
-// markdownRows bounds a table, so that it fits into a comment: GitHub takes
-// 65,536 characters.
-const markdownRows = 100
+// What is shown is bounded, so that it fits into a comment: GitHub takes 65,536
+// characters.
+const (
+	markdownRows  = 100
+	unjudgedShown = 10
+)
 
 func printReportMarkdown(out *os.File, r *compare.Report, all bool) error {
 	var b strings.Builder
@@ -47,8 +50,11 @@ func gateMarkdown(g *compare.Gate) string {
 		return fmt.Sprintf("❌ %s beyond the threshold", plural(len(g.Broken), "change"))
 	case len(g.Unjudged) > 0:
 		var lines []string
-		for _, u := range g.Unjudged {
+		for _, u := range g.Unjudged[:min(len(g.Unjudged), unjudgedShown)] {
 			lines = append(lines, code(u.Threshold)+": "+escapeMarkdown(u.Why))
+		}
+		if more := len(g.Unjudged) - unjudgedShown; more > 0 {
+			lines = append(lines, fmt.Sprintf("and %d more", more))
 		}
 		return "⚠️ not everything could be judged: " + strings.Join(lines, "; ")
 	default:

@@ -18,7 +18,8 @@ import (
 // and one that the system cancels. The run is archived each time, with the
 // labels of the job, and the job has a link to it.
 func TestCIRecipes(t *testing.T) {
-	for _, script := range []string{"install.sh", "after.sh", "github/action.yml", "gitlab/benchmark.gitlab-ci.yml", "jenkins/Jenkinsfile", "tekton/task.yaml"} {
+	for _, script := range []string{"install.sh", "gate.sh", "after.sh", "comment.sh", "github/action.yml", "github/compare/action.yml", "github/workflow.yml",
+		"gitlab/benchmark.gitlab-ci.yml", "jenkins/Jenkinsfile", "tekton/task.yaml"} {
 		requireVariables(t, read(t, deployed(t, "ci", script)))
 	}
 	for system, jobOf := range ciJobs() {
@@ -30,9 +31,7 @@ func TestCIRecipes(t *testing.T) {
 				t.Parallel()
 				r, bucket := newRecipe(t, harness.DirectoryBucket)
 				job := jobOf(t, r.dir, bucket.ConfigFile)
-				for _, script := range []string{"shell/run-benchmark.sh", "ci/install.sh", "ci/after.sh"} {
-					require.NoError(t, os.Symlink(deployed(t, script), filepath.Join(harness.Sub(t, r.dir, "ci"), filepath.Base(script))))
-				}
+				r.checkOut(t)
 				benchmark := "exec sleep 600"
 				if c.then != "" {
 					benchmark = r.afterScrapes(c.then)[2]
@@ -63,6 +62,16 @@ func TestCIRecipes(t *testing.T) {
 	}
 }
 
+// checkOut puts the scripts into ci/, and queries beside them.
+func (r recipe) checkOut(t *testing.T) {
+	t.Helper()
+	ci := harness.Sub(t, r.dir, "ci")
+	for _, script := range []string{"shell/run-benchmark.sh", "ci/install.sh", "ci/gate.sh", "ci/after.sh", "ci/comment.sh"} {
+		require.NoError(t, os.Symlink(deployed(t, script), filepath.Join(ci, filepath.Base(script))))
+	}
+	harness.WriteFile(t, ci, "queries.yaml", latencyQuery)
+}
+
 // environment is that of a CI system's job, besides which only addresses and
 // the PATH are the test's.
 func (r recipe) environment(job map[string]string) []string {
@@ -79,8 +88,8 @@ func (r recipe) environment(job map[string]string) []string {
 	return env
 }
 
-// TestGitHubWorkflow lints the example and the action with actionlint, which
-// also holds the inputs that the one gives to those that the other takes.
+// TestGitHubWorkflow lints the example and the actions with actionlint, which
+// also holds the inputs that the one gives to those that the others take.
 func TestGitHubWorkflow(t *testing.T) {
 	dir := harness.Dir(t)
 	actionlint := filepath.Join(dir, "actionlint")
@@ -90,9 +99,13 @@ func TestGitHubWorkflow(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 
 	harness.Sub(t, dir, ".git") // the root of a project
-	harness.WriteFile(t, harness.Sub(t, dir, "deploy", "ci", "github"), "action.yml", read(t, deployed(t, "ci", "github", "action.yml")))
-	example := strings.ReplaceAll(read(t, deployed(t, "ci", "github", "workflow.yml")), "benchkeep/benchkeep/deploy/ci/github@v0.1.0", "./deploy/ci/github")
-	require.Contains(t, example, "./deploy/ci/github")
+	example := read(t, deployed(t, "ci", "github", "workflow.yml"))
+	for _, action := range []string{"github", "github/compare"} {
+		harness.WriteFile(t, harness.Sub(t, dir, "deploy", "ci", action), "action.yml", read(t, deployed(t, "ci", action, "action.yml")))
+		released := "benchkeep/benchkeep/deploy/ci/" + action + "@v0.1.0"
+		require.Contains(t, example, released)
+		example = strings.ReplaceAll(example, released, "./deploy/ci/"+action)
+	}
 	lint := func(change ...string) error {
 		workflow := harness.WriteFile(t, harness.Sub(t, dir, ".github", "workflows"), "benchmark.yml", strings.NewReplacer(change...).Replace(example))
 		run := exec.Command(actionlint, "-shellcheck=", "-pyflakes=", workflow)
@@ -106,6 +119,7 @@ func TestGitHubWorkflow(t *testing.T) {
 	require.NoError(t, lint())
 	for right, wrong := range map[string]string{
 		"objstore-config:": "bucket:", "runs-on:": "runs-in:", "matrix.threads": "matrix.thread",
+		"base:": "main:", "outputs.run-id": "outputs.run", "pull-requests:": "pull-request:",
 	} {
 		require.ErrorContains(t, lint(right, wrong), "exit status 1", wrong)
 	}

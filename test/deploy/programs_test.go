@@ -182,7 +182,7 @@ func flagsOf(t testing.TB, command string) map[string]bool {
 	for _, m := range regexp.MustCompile(`--(?:\[no-\])?([a-z][a-z.-]*)`).FindAllStringSubmatch(string(help), -1) {
 		flags[m[1]] = true
 	}
-	require.True(t, flags["log.level"] || command == "finish", command)
+	require.True(t, flags["log.level"] || command == "finish" || command == "compare", command)
 	return flags
 }
 
@@ -201,7 +201,7 @@ func requireFlags(t testing.TB, command, text string) {
 func requireVariables(t testing.TB, text string) {
 	t.Helper()
 	known := map[string]bool{"BENCHKEEP_COMMIT": true, "BENCHKEEP_BRANCH": true, "BENCHKEEP_REPOSITORY": true, "BENCHKEEP_PIPELINE": true}
-	for _, command := range []string{"receive", "finish", "resume"} {
+	for _, command := range []string{"receive", "finish", "resume", "compare"} {
 		for f := range flagsOf(t, command) {
 			known["BENCHKEEP_"+strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(f))] = true
 		}

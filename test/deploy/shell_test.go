@@ -25,7 +25,9 @@ func newRecipe(t *testing.T, bucket func(testing.TB, string) harness.Bucket) (re
 	dir := harness.Dir(t)
 	path := harness.Sub(t, dir, "bin")
 	require.NoError(t, os.Symlink(benchkeep(t), filepath.Join(path, "benchkeep")))
-	require.NoError(t, os.Symlink(program(t, ".cache", "bin", "prometheus"), filepath.Join(path, "prometheus")))
+	for _, tool := range []string{"prometheus", "jq"} {
+		require.NoError(t, os.Symlink(program(t, ".cache", "bin", tool), filepath.Join(path, tool)))
+	}
 	receiver, own := harness.FreeAddress(t), harness.FreeAddress(t)
 	harness.WriteFile(t, dir, "prometheus.yml", strings.NewReplacer(
 		"127.0.0.1:19291", receiver, "127.0.0.1:9090", own, ": 5s", ": 1s").Replace(read(t, deployed(t, "shell", "prometheus.yml"))))
