@@ -47,6 +47,7 @@ SOAK ?= 20
 .PHONY: soak
 soak: build tools ## The fault and pressure tests at length: SOAK times as much, within an hour
 	cd test && SOAK=$(SOAK) $(GO) test -count=1 -timeout=60m ./faults ./pressure
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout=60m -run=TestRandomLives ./blockwriter
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, import rules

@@ -113,8 +113,9 @@ func (a *appending) begin(b *Batch) {
 	a.batch = b
 	a.now = time.Now().UnixMilli()
 	a.latest = a.now + a.run.opts.FutureLimit.Milliseconds()
-	// The head subtracts up to a window from its times, and would wrap.
-	a.earliest = math.MinInt64 + a.run.opts.BlockDuration.Milliseconds()
+	// The head subtracts up to a window from its times, and would wrap. To what
+	// was given up nothing can be added.
+	a.earliest = max(math.MinInt64+a.run.opts.BlockDuration.Milliseconds(), a.run.givenUp.Load())
 	a.result = Result{}
 	a.tally = tally{exemplars: int64(b.Exemplars)}
 }
@@ -271,7 +272,7 @@ func (a *appending) point(i int, e *entry, p *point) error {
 		a.rejectPoint(ReasonTooFarInFuture, i, e, p, "more than --limit.future="+a.run.opts.FutureLimit.String()+" ahead of this machine's clock")
 		return nil
 	case p.t < a.earliest:
-		a.rejectPoint(ReasonTooOld, i, e, p, "before all time")
+		a.rejectPoint(ReasonTooOld, i, e, p, "older than the blocks that --ooo.window keeps for late samples")
 		return nil
 	case p.t > e.maxTime:
 		if err := a.startTimestamp(i, e, p); err != nil {

@@ -155,6 +155,42 @@ func TestHistograms(t *testing.T) {
 	require.EqualValues(t, 5, m.Written)
 }
 
+// TestLateSamplesBefore1970AreRefused: the library would leave them out of every
+// block, and the run could never be archived.
+func TestLateSamplesBefore1970AreRefused(t *testing.T) {
+	w := newWorld(t)
+	r := w.open()
+	want := stored{}
+	for _, ts := range []int64{-90 * minute, -10 * minute} {
+		write(t, r, one("m", at(ts, 1)))
+		want.add(`{__name__="m", job="test"}`, ts, float(1))
+	}
+	for _, metric := range []string{"m", "other"} {
+		res := write(t, r, one(metric, at(-80*minute, 1)))
+		require.Equal(t, 1, res.Rejected.Count, metric)
+		require.Contains(t, res.Rejected.String(), "too_old")
+	}
+	w.finish(r)
+	w.requireArchived(want, "")
+}
+
+// TestDescendingSamplesBefore1970 come of a series of which the run does not know
+// that it has none, because the head has dropped others.
+func TestDescendingSamplesBefore1970(t *testing.T) {
+	w := newWorld(t)
+	r := w.open()
+	r.stopLoop()
+	write(t, r, one("dropped", at(-10*hour, 1)))
+	for ts := -10 * hour; ts < -6*hour; ts += 10 * minute {
+		write(t, r, one("m", at(ts, 1)))
+	}
+	require.NoError(t, r.Maintain(t.Context()))
+	res := write(t, r, one("new", at(-6*hour-20*minute, 1), at(-6*hour-40*minute, 1)))
+	require.Zero(t, res.Rejected.Count, res.Rejected.String())
+	w.finish(r)
+	require.EqualValues(t, 1+24+2, w.read().count())
+}
+
 func TestMetadataAndSendersReachTheManifest(t *testing.T) {
 	w := newWorld(t)
 	r := w.open()

@@ -1,6 +1,7 @@
 package blockwriter
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,5 +50,57 @@ func TestTornLogsLoseNothingThatWasAcknowledged(t *testing.T) {
 			w.finish(r)
 			require.Equal(t, want, w.read())
 		})
+	}
+}
+
+// TestKilledWhileLogsAreRemoved kills a process that has begun new logs while it
+// removes the old ones, of which the write-ahead log has many segments.
+func TestKilledWhileLogsAreRemoved(t *testing.T) {
+	const segments, attempts = 500, 50
+	source := newWorld(t)
+	want := stored{}
+	r := source.open()
+	put(t, r, want, every(minute, base, base+hour)...)
+	put(t, r, want, base+1) // late
+	require.NoError(t, r.Close())
+	for n := range segments {
+		name := filepath.Join(source.opts.Dir, tsdbDir, "wal", fmt.Sprintf("%08d", 1+n))
+		require.NoError(t, os.WriteFile(name, nil, 0o600))
+	}
+	for range attempts { // the moment is short
+		w := source.copy()
+		if finishAndKillWhileRemoving(t, w, segments) {
+			w.opts.Resume = true
+			w.finish(w.open())
+			w.requireArchived(want, "")
+			return
+		}
+	}
+	t.Fatal("no process could be killed in the right moment")
+}
+
+// finishAndKillWhileRemoving finishes the world's run in a process of its own,
+// and kills that when the write-ahead log has lost some of its segments.
+func finishAndKillWhileRemoving(t *testing.T, w *world, segments int) (killed bool) {
+	t.Helper()
+	cmd := dying(t, w, dieNever, "")
+	require.NoError(t, cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			return false
+		default:
+		}
+		for _, log := range []string{"wal", "wal.gone"} {
+			left, _ := os.ReadDir(filepath.Join(w.opts.Dir, tsdbDir, log)) // there may be none
+			if len(left) < segments && len(left) > segments/10 {
+				require.NoError(t, cmd.Process.Kill())
+				<-done
+				return true
+			}
+		}
 	}
 }

@@ -5,24 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 
-	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/wlog"
-
-	"github.com/benchkeep/benchkeep/archive"
 )
 
 // cutAll turns everything in the head into blocks: one per aligned window, the
-// newest millisecond and the out-of-order samples included, and merges those
-// that share a window. Nothing may be appended meanwhile, nor afterwards before
-// new logs have begun: what is in blocks stays in the head as well, since to
-// take it out would take longer than the cut. Doing it again after it stopped
-// half-way goes on where it stopped, and a restart knows by the blocks.
+// newest millisecond included, and more for the out-of-order samples, which the
+// caller merges. Nothing may be appended meanwhile, nor afterwards before new
+// logs have begun: what is in blocks stays in the head as well, since to take it
+// out would take longer than the cut. Doing it again after it stopped half-way
+// goes on where it stopped, and a restart knows by the blocks.
 func (r *Run) cutAll(ctx context.Context) error {
 	head := r.db.Head()
 	// The head raises its own bounds as it is truncated: the last sample is where
@@ -56,8 +52,7 @@ func (r *Run) cutAll(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err := r.mergeWindows()
-	return err
+	return nil
 }
 
 // cutCompleted cuts the windows that no in-order sample can reach any more:
@@ -105,7 +100,7 @@ func (r *Run) cutLateAndMerge(ctx context.Context) error {
 	if err := r.cutLate(ctx); err != nil {
 		return err
 	}
-	if merged, err := r.mergeWindows(); err != nil || !merged {
+	if merged, err := r.mergeWindows(r.firstOpen()); err != nil || !merged {
 		return err
 	}
 	// With next to nothing in the out-of-order head, what is left of this is that
@@ -114,7 +109,7 @@ func (r *Run) cutLateAndMerge(ctx context.Context) error {
 		return err
 	}
 	// What has come late meanwhile must not keep its window from being shipped.
-	_, err := r.mergeWindows()
+	_, err := r.mergeWindows(r.firstOpen())
 	return err
 }
 
@@ -143,17 +138,21 @@ func (r *Run) holdsLate() (bool, error) {
 	return late > 0, err
 }
 
-// mergeWindows makes one block of those that share a window: late samples were
-// cut beside what was in order, or an earlier session left one.
-func (r *Run) mergeWindows() (merged bool, err error) {
+// mergeWindows makes one block of those that share a window and begin before the
+// given time, in ms: late samples were cut beside what was in order, or an
+// earlier session left one. The merged block may reach to the end of the window,
+// and a restart has the head take nothing in order before that: while a window is
+// open, its blocks stay as they are.
+func (r *Run) mergeWindows(before int64) (merged bool, err error) {
 	blocks, err := r.localBlocks()
 	if err != nil {
 		return false, err
 	}
 	windows := map[int64][]string{}
 	for _, b := range blocks {
-		start := r.windowStart(b.meta.MinTime)
-		windows[start] = append(windows[start], b.dir)
+		if start := r.windowStart(b.meta.MinTime); start < before {
+			windows[start] = append(windows[start], b.dir)
+		}
 	}
 	for _, dirs := range windows {
 		if len(dirs) < 2 {
@@ -177,10 +176,25 @@ func (r *Run) windowStart(t int64) int64 {
 	return start
 }
 
+// windowAfter is the start of the window after the one that t falls into.
+func (r *Run) windowAfter(t int64) int64 {
+	return r.windowStart(t) + r.opts.BlockDuration.Milliseconds()
+}
+
 // windowEnd is the last millisecond of the window that t falls into, or last, if
 // that is earlier. Block ranges are half-open, but ranges of the head closed.
 func (r *Run) windowEnd(t, last int64) int64 {
-	return min(r.windowStart(t)+r.opts.BlockDuration.Milliseconds()-1, last)
+	return min(r.windowAfter(t)-1, last)
+}
+
+// firstOpen is the start of the first window that in-order samples can reach.
+func (r *Run) firstOpen() int64 {
+	head := r.db.Head()
+	open := head.MinTime()
+	if t, ok := head.AppendableMinValidTime(); ok {
+		open = min(open, t)
+	}
+	return r.windowStart(open)
 }
 
 // closedBlocks are the local blocks whose windows no in-order sample can reach
@@ -191,12 +205,7 @@ func (r *Run) closedBlocks() ([]localBlock, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := r.db.Head()
-	open := head.MinTime()
-	if t, ok := head.AppendableMinValidTime(); ok {
-		open = min(open, t)
-	}
-	open = r.windowStart(open)
+	open := r.firstOpen()
 	inWindow := map[int64]int{}
 	for _, b := range blocks {
 		inWindow[r.windowStart(b.meta.MinTime)]++
@@ -204,59 +213,4 @@ func (r *Run) closedBlocks() ([]localBlock, error) {
 	return slices.DeleteFunc(blocks, func(b localBlock) bool {
 		return b.meta.MaxTime > open || inWindow[r.windowStart(b.meta.MinTime)] > 1
 	}), nil
-}
-
-// dropLocal gives up the local copy of blocks that are complete in the bucket
-// and that no late sample can reach. Younger ones stay, to merge late samples
-// into; and so does the newest, by which a restart knows what of the log is in
-// blocks.
-func (r *Run) dropLocal() error {
-	blocks, err := r.localBlocks()
-	if err != nil {
-		return err
-	}
-	newest := int64(math.MinInt64)
-	for _, b := range blocks {
-		newest = max(newest, b.meta.MaxTime)
-	}
-	reach := r.db.Head().MaxTime() - r.opts.OutOfOrderWindow.Milliseconds() - r.opts.BlockDuration.Milliseconds()
-	var drop []ulid.ULID
-	r.mu.Lock()
-	for _, b := range r.rec.Manifest.Blocks {
-		if b.MaxTime <= reach && b.MaxTime < newest && !slices.Contains(r.rec.Dropped, b.ULID) {
-			drop = append(drop, b.ULID)
-		}
-	}
-	r.mu.Unlock()
-	if len(drop) == 0 {
-		return nil
-	}
-	// The database removes them the next time it loads its blocks.
-	return r.update(func(rec *record) { rec.Dropped = append(rec.Dropped, drop...) })
-}
-
-// deletable tells the database which blocks to remove from disk. It asks when
-// it has loaded new blocks, right before it truncates the head.
-func (r *Run) deletable(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
-	r.pause.begin()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	gone := map[ulid.ULID]struct{}{}
-	for _, b := range blocks {
-		if b.Meta().Compaction.Deletable || slices.Contains(r.rec.Dropped, b.Meta().ULID) {
-			gone[b.Meta().ULID] = struct{}{}
-		}
-	}
-	return gone
-}
-
-// droppedBlocks are the blocks of the record that are in the bucket only.
-func (rec *record) droppedBlocks() []archive.Block {
-	var blocks []archive.Block
-	for _, b := range rec.Manifest.Blocks {
-		if slices.Contains(rec.Dropped, b.ULID) {
-			blocks = append(blocks, b)
-		}
-	}
-	return blocks
 }

@@ -22,7 +22,8 @@
 //   - Blocks of a run never overlap in the bucket, but for the moment in which
 //     a merged block takes the place of those it was merged from.
 //   - A block's meta.json is put into the bucket after everything else of the
-//     block was found there; local data goes only after the block is complete.
+//     block was found there; local data goes only after the block is complete,
+//     the oldest first, and does not come back from the logs.
 //   - A run is archived only if its blocks hold as many samples as were
 //     written: not one less, not one more.
 //

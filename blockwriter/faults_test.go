@@ -140,6 +140,9 @@ const (
 	dieAfter   = "BENCHKEEP_TEST_DIE_AFTER"
 )
 
+// dieNever is the operation of a process that does not die by itself.
+const dieNever = -1
+
 // dyingProcess is what TestMain runs instead of tests where the environment
 // says so: a finish that kills its own process at some operation.
 func dyingProcess() error {
@@ -177,9 +180,7 @@ func TestEveryBucketOperationMayBeTheLast(t *testing.T) {
 	require.NoError(t, r.Close())
 	for _, after := range []string{"", "yes"} {
 		for fault := 0; ; fault++ {
-			w := newWorld(t)
-			require.NoError(t, os.CopyFS(w.dir, os.DirFS(source.dir)))
-			require.NoError(t, os.CopyFS(w.opts.Dir, os.DirFS(source.opts.Dir)))
+			w := source.copy()
 			died := finishAndDie(t, w, fault, after)
 			if died {
 				w.opts.Resume = true
@@ -195,15 +196,20 @@ func TestEveryBucketOperationMayBeTheLast(t *testing.T) {
 
 func finishAndDie(t *testing.T, w *world, fault int, after string) (died bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), dieStorage+"="+w.opts.Dir, dieBucket+"="+w.dir, dieAt+"="+strconv.Itoa(fault), dieAfter+"="+after)
-	out, err := cmd.CombinedOutput()
+	out, err := dying(t, w, fault, after).CombinedOutput()
 	if err == nil {
 		return false
 	}
 	require.Equal(t, "signal: killed", err.Error(), strings.TrimSpace(string(out)))
 	require.NoFileExists(t, filepath.Join(w.opts.Dir, recordFile+".tmp"))
 	return true
+}
+
+// dying is a process that finishes the world's run and dies at some operation.
+func dying(t *testing.T, w *world, fault int, after string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), dieStorage+"="+w.opts.Dir, dieBucket+"="+w.dir, dieAt+"="+strconv.Itoa(fault), dieAfter+"="+after)
+	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -156,6 +157,9 @@ func (r *Run) cutAndShip(ctx context.Context) error {
 	r.setState(StateCutting)
 	r.early = r.newEarlyUploads(ctx)
 	err := r.cutAll(ctx)
+	if err == nil {
+		_, err = r.mergeWindows(math.MaxInt64) // nothing more comes
+	}
 	r.early.wait()
 	r.early = nil
 	if err != nil {

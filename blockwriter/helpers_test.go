@@ -117,6 +117,29 @@ func (w *world) open() *Run {
 	return r
 }
 
+// restart closes the run and opens it once more. Nothing happens in the
+// background of the new one.
+func (w *world) restart(r *Run) *Run {
+	w.t.Helper()
+	require.NoError(w.t, r.Close())
+	r = w.open()
+	r.stopLoop()
+	return r
+}
+
+// copy returns a world with the same options that holds what this one does now,
+// as if every process had been killed in this moment.
+func (w *world) copy() *world {
+	w.t.Helper()
+	c := newWorld(w.t)
+	require.NoError(w.t, os.CopyFS(c.dir, os.DirFS(w.dir)))
+	require.NoError(w.t, os.CopyFS(c.opts.Dir, os.DirFS(w.opts.Dir)))
+	opts := w.opts
+	opts.Dir, opts.Bucket = c.opts.Dir, c.opts.Bucket
+	c.opts = opts
+	return c
+}
+
 func (w *world) finish(r *Run) {
 	w.t.Helper()
 	require.NoError(w.t, r.Finish(w.t.Context(), TriggerSignal))
@@ -179,7 +202,7 @@ func (w *world) read() stored {
 		require.GreaterOrEqual(w.t, m.MinTime, last, "blocks overlap")
 		last = m.MaxTime
 		if w.opts.BlockDuration == 0 {
-			require.Equal(w.t, m.MinTime/(2*hour), (m.MaxTime-1)/(2*hour), "block leaves its window")
+			require.Equal(w.t, windowOf(m.MinTime), windowOf(m.MaxTime-1), "block leaves its window")
 		}
 		n := all.count()
 		w.readBlock(m.ULID, all)
@@ -187,6 +210,9 @@ func (w *world) read() stored {
 	}
 	return all
 }
+
+// windowOf numbers the windows of two hours.
+func windowOf(t int64) int64 { return int64(math.Floor(float64(t) / float64(2*hour))) }
 
 func (w *world) readBlock(id ulid.ULID, into stored) {
 	b, err := tsdb.OpenBlock(nil, filepath.Join(w.dir, id.String()), chunkenc.NewPool(), nil)

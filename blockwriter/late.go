@@ -45,8 +45,11 @@ func (a *appending) appendLate() error {
 	return nil
 }
 
-// appendLateSeries takes the late samples of one series.
+// appendLateSeries takes the late samples of one series. It takes the oldest
+// first: what the head may take in order it shall not find out of order only when
+// it commits, where it is too late to refuse it.
 func (a *appending) appendLateSeries(late []latePoint) error {
+	slices.SortStableFunc(late, func(x, y latePoint) int { return cmp.Compare(x.t, y.t) })
 	e := &a.entries[late[0].index]
 	if e.lset.IsEmpty() {
 		var err error

@@ -23,7 +23,8 @@ type localBlock struct {
 
 // localBlocks are the blocks on disk, whether the database has loaded them or
 // not, oldest first. Those that others were merged from are left out: the
-// database deletes them when it loads the merged ones.
+// database deletes them when it loads the merged ones. So are those of the time
+// that was given up: the bucket has what is in them.
 func (r *Run) localBlocks() ([]localBlock, error) {
 	entries, err := os.ReadDir(r.db.Dir()) // sorted by name
 	if err != nil {
@@ -49,7 +50,7 @@ func (r *Run) localBlocks() ([]localBlock, error) {
 		blocks = append(blocks, b)
 	}
 	blocks = slices.DeleteFunc(blocks, func(b localBlock) bool {
-		return merged[b.meta.ULID] || b.meta.Compaction.Deletable
+		return merged[b.meta.ULID] || b.meta.Compaction.Deletable || b.meta.MinTime < r.givenUp.Load()
 	})
 	slices.SortStableFunc(blocks, func(a, b localBlock) int { return int(min(max(a.meta.MinTime-b.meta.MinTime, -1), 1)) })
 	return blocks, nil

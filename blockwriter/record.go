@@ -44,7 +44,7 @@ type record struct {
 	// it was replaced by a merge has to leave the bucket again.
 	Claimed []ulid.ULID `json:"claimed"`
 	// Dropped lists the claimed blocks that are complete in the bucket and
-	// whose local copy was given up.
+	// whose local copy was given up. Everything that is older is in the bucket.
 	Dropped []ulid.ULID `json:"dropped"`
 }
 

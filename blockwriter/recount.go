@@ -44,10 +44,11 @@ func (r *Run) recount(ctx context.Context) error {
 }
 
 // countLocal reads head and local blocks as one, so that a sample that is in two
-// places counts once, as it will after the merge. The series count as past ones.
+// places counts once, as it will after the merge; what is from the time that was
+// given up does not count. The series count as past ones.
 func (r *Run) countLocal(ctx context.Context) (_ tally, err error) {
 	var found tally
-	q, err := r.db.ChunkQuerier(math.MinInt64, math.MaxInt64)
+	q, err := r.db.ChunkQuerier(r.givenUp.Load(), math.MaxInt64)
 	if err != nil {
 		return found, err
 	}

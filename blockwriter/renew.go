@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/prometheus/prometheus/tsdb/fileutil"
+	"github.com/prometheus/prometheus/tsdb/wlog"
 )
 
 // renewLogs puts everything in memory into blocks and begins new logs.
@@ -21,6 +24,9 @@ func (r *Run) renewLogs(ctx context.Context) error {
 	if err := r.cutAll(ctx); err != nil {
 		return err
 	}
+	if _, err := r.mergeWindows(r.windowStart(r.newest())); err != nil { // the newest window goes on
+		return err
+	}
 	r.appendMu.Lock()
 	defer r.appendMu.Unlock()
 	if r.series.stored > 0 {
@@ -32,12 +38,8 @@ func (r *Run) renewLogs(ctx context.Context) error {
 	if err := r.db.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}
-	// In this order: without its log the head would begin to number series anew,
-	// and a chunk that is still there would go to another series.
-	for _, log := range []string{"chunks_head", "wbl", "wal"} {
-		if err := os.RemoveAll(filepath.Join(r.opts.Dir, tsdbDir, log)); err != nil {
-			return fmt.Errorf("remove old log: %w", err)
-		}
+	if err := r.takeLogsAway(); err != nil {
+		return err
 	}
 	if err := r.openTSDB(); err != nil {
 		return fmt.Errorf("open database: %w", err)
@@ -47,5 +49,37 @@ func (r *Run) renewLogs(ctx context.Context) error {
 	r.series.clear()
 	r.series.floor = r.newest()
 	r.logFailed = false
+	return nil
+}
+
+// goneSuffix marks a log that was taken away and waits to be removed.
+const goneSuffix = ".gone"
+
+// logs are the folders of the database's logs, in the order in which they are
+// taken away: without its log the head would begin to number series anew, and a
+// chunk that is still there would go to another series.
+func (r *Run) logs() []string {
+	dir := filepath.Join(r.opts.Dir, tsdbDir)
+	return []string{filepath.Join(dir, "chunks_head"), filepath.Join(dir, wlog.WblDirName), filepath.Join(dir, "wal")}
+}
+
+// takeLogsAway takes each log away whole, in a moment: one that has lost some of
+// its segments, as in the middle of being removed, cannot be read any more.
+func (r *Run) takeLogsAway() error {
+	for _, log := range r.logs() {
+		if err := fileutil.Rename(log, log+goneSuffix); err != nil { // syncs the folder as well
+			return fmt.Errorf("take old log away: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeGone removes the logs that were taken away.
+func (r *Run) removeGone() error {
+	for _, log := range r.logs() {
+		if err := os.RemoveAll(log + goneSuffix); err != nil {
+			return fmt.Errorf("remove old log: %w", err)
+		}
+	}
 	return nil
 }

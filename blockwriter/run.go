@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,6 +66,7 @@ type Run struct {
 	foreseen bool          // and warned of, that the finish will not get through
 	early    *earlyUploads // set while a finish cuts
 	cutTo    *int64        // what cutAll has cut so far, in ms, without it; nil before
+	givenUp  atomic.Int64  // what is from before this time, in ms, is in the bucket only
 	upload   progress
 
 	// mu guards what follows: small facts that appends, the status and the
@@ -166,6 +168,7 @@ func (r *Run) load(opts Options) error {
 	rec.Manifest.Receiver = opts.Receiver
 	rec.Manifest.Sessions = append(rec.Manifest.Sessions, archive.Session{Started: now, Receiver: opts.Receiver})
 	r.opts, r.rec = opts, rec
+	r.restoreGivenUp()
 	r.totals.restore(&rec.Manifest)
 	maps.Copy(r.notes.metrics, rec.Manifest.Metrics)
 	for _, s := range rec.Manifest.Senders {

@@ -13,7 +13,7 @@ import (
 // storage's own errors count.
 func (a *appending) startTimestamp(i int, e *entry, p *point) error {
 	half := a.run.opts.BlockDuration.Milliseconds() / 2
-	if p.st == 0 || p.st >= p.t || p.st <= e.maxTime || p.st < max(a.minValid, p.t-half) {
+	if p.st == 0 || p.st >= p.t || p.st <= e.maxTime || p.st < max(a.minValid, a.earliest, p.t-half) {
 		return nil
 	}
 	zero := point{t: p.st}

@@ -16,6 +16,9 @@ import (
 
 // openTSDB opens the database below the storage path and replays its logs.
 func (r *Run) openTSDB() error {
+	if err := r.removeGone(); err != nil {
+		return err
+	}
 	for _, log := range []string{"wal", wlog.WblDirName} {
 		if err := r.repairLog(filepath.Join(r.opts.Dir, tsdbDir, log)); err != nil {
 			return fmt.Errorf("repair log %s: %w", log, err)
