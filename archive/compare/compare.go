@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -29,11 +28,14 @@ type Population struct {
 	Runs  []*archive.Run
 }
 
-// NothingInCommonError says that there is nothing to compare.
-type NothingInCommonError struct{ Skipped []Skipped }
+// NothingInCommonError says that there is nothing to compare, or to follow.
+type NothingInCommonError struct {
+	What    string
+	Skipped []Skipped
+}
 
 func (e *NothingInCommonError) Error() string {
-	text := "nothing to compare: no query or metric has values on both sides"
+	text := e.What
 	for _, s := range e.Skipped[:min(len(e.Skipped), 5)] {
 		text += fmt.Sprintf("\n  %s: %s", s.Name, s.Why)
 	}
@@ -46,11 +48,15 @@ func (e *NothingInCommonError) Error() string {
 // Runs compares two populations. The error is a [NothingInCommonError], that of
 // a query, or that of a run which could not be read.
 func Runs(ctx context.Context, base, fresh Population, open Open, o Options) (_ *Report, err error) {
-	members, err := openAll(ctx, slices.Concat(base.Runs, fresh.Runs), open, o.Align)
-	defer func() { err = errors.Join(err, closeAll(members)) }()
-	if err != nil {
+	c := &comparison{Options: o}
+	defer func() { err = errors.Join(err, closeAll(c.base), closeAll(c.fresh)) }()
+	if c.base, err = c.openAll(ctx, base, open); err != nil {
 		return nil, err
 	}
+	if c.fresh, err = c.openAll(ctx, fresh, open); err != nil {
+		return nil, err
+	}
+	members := slices.Concat(c.base, c.fresh)
 	interval, err := longestInterval(ctx, members)
 	if err != nil {
 		return nil, err
@@ -63,16 +69,14 @@ func Runs(ctx context.Context, base, fresh Population, open Open, o Options) (_ 
 		return nil, err
 	}
 	o.pair(members)
-	c := &comparison{Options: o, base: members[:len(base.Runs)], fresh: members[len(base.Runs):]}
 	c.report = Report{
 		Base: Side{base.Asked, briefs(c.base)}, New: Side{fresh.Asked, briefs(c.fresh)},
 		Window: w, Alpha: o.Alpha, MinChange: o.MinChange, Skipped: []Skipped{}, Remarks: []string{},
 	}
-	c.makeRows()
+	c.adjust(c.makeRows())
 	if len(c.report.Rows) == 0 {
-		return nil, &NothingInCommonError{c.report.Skipped}
+		return nil, &NothingInCommonError{"nothing to compare: no query or metric has values on both sides", c.report.Skipped}
 	}
-	c.adjust()
 	c.judge()
 	c.remark()
 	if len(o.Thresholds) > 0 {
@@ -81,13 +85,23 @@ func Runs(ctx context.Context, base, fresh Population, open Open, o Options) (_ 
 	return &c.report, nil
 }
 
-func openAll(ctx context.Context, runs []*archive.Run, open Open, align string) (members []*member, err error) {
-	for _, run := range runs {
-		m, err := openMember(ctx, run, open, align)
-		if err != nil {
+// openAll opens the runs of a side. Those of several that never came to the
+// marker are left out.
+func (c *comparison) openAll(ctx context.Context, p Population, open Open) (members []*member, err error) {
+	var unmarked *noMarkerError
+	for _, run := range p.Runs {
+		m, err := openMember(ctx, run, open, c.Align)
+		switch {
+		case errors.As(err, &unmarked) && len(p.Runs) > 1:
+			c.left = append(c.left, unmarked.Error())
+		case err != nil:
 			return members, err
+		default:
+			members = append(members, m)
 		}
-		members = append(members, m)
+	}
+	if len(members) == 0 {
+		return nil, unmarked
 	}
 	return members, nil
 }
@@ -151,18 +165,30 @@ type comparison struct {
 	Options
 
 	base, fresh []*member
+	left        []string // which runs were left out, and why
 	report      Report
 }
 
-// makeRows brings together what both sides have.
-func (c *comparison) makeRows() {
+// makeRows brings together what both sides have, and gives the rows by family.
+func (c *comparison) makeRows() map[string][]*Row {
 	bases, fresh := byKey(c.base), byKey(c.fresh)
+	common := map[string][]key{}
 	for k, b := range bases {
-		if n := fresh[k]; n != nil {
-			c.report.Rows = append(c.report.Rows, c.row(b, n))
-		} else {
+		switch n := fresh[k]; {
+		case n == nil:
 			c.report.Skipped = append(c.report.Skipped, skipped(&b.first().Subject, "only in the base"+c.pairing(k)))
+		case b.first().Query != n.first().Query:
+			c.report.Skipped = append(c.report.Skipped, skipped(&n.first().Subject, "of another type on each side: "+b.first().Query+" and "+n.first().Query))
+		default:
+			common[c.family(k)] = append(common[c.family(k)], k)
 		}
+	}
+	families := map[string][]*Row{}
+	for family, keys := range common {
+		for _, k := range keys {
+			families[family] = append(families[family], c.row(bases[k], fresh[k], len(keys)))
+		}
+		c.report.Rows = append(c.report.Rows, families[family]...)
 	}
 	for k, n := range fresh {
 		if bases[k] == nil {
@@ -172,12 +198,20 @@ func (c *comparison) makeRows() {
 	for _, m := range slices.Concat(c.base, c.fresh) {
 		c.report.Skipped = append(c.report.Skipped, m.skipped...)
 	}
+	for _, m := range slices.Concat(c.base, c.fresh) {
+		for k, found := range m.found {
+			if bases[k] == nil && fresh[k] == nil && !told(c.report.Skipped, k.name) {
+				c.report.Skipped = append(c.report.Skipped, skipped(&found.Subject, "it has no value that is a number"))
+			}
+		}
+	}
 	for _, q := range c.Queries {
 		if !anyOf(bases, q.Name) && !told(c.report.Skipped, q.Name) {
 			c.report.Skipped = append(c.report.Skipped, skipped(&q.Subject, "no result in any run"))
 		}
 	}
 	c.report.Skipped = tidy(c.report.Skipped)
+	return families
 }
 
 // tidy sorts by name, and says things once.
@@ -207,7 +241,9 @@ func byKey(members []*member) map[key]side {
 	return all
 }
 
-func (m *measured) hasValues() bool { return slices.ContainsFunc(m.values, Number.Known) }
+func (m *measured) hasValues() bool {
+	return m.whole.Known() || slices.ContainsFunc(m.values, Number.Known)
+}
 
 func (s side) first() *measured {
 	return s[slices.IndexFunc(s, func(m *measured) bool { return m != nil })]
@@ -236,18 +272,25 @@ func (c *comparison) pairing(k key) string {
 
 // remark says what is to be known of the whole.
 func (c *comparison) remark() {
-	within := slices.ContainsFunc(c.report.Rows, func(r *Row) bool { return r.Basis == WithinRuns })
-	if within {
-		c.report.Remarks = append(c.report.Remarks, fmt.Sprintf("%d against %d runs: what differs may differ from run to run of the same build; "+
-			"4 runs a side, or one against 4, tell builds apart", len(c.base), len(c.fresh)))
+	add := func(format string, args ...any) {
+		c.report.Remarks = append(c.report.Remarks, fmt.Sprintf(format, args...))
 	}
-	lengths := map[float64]bool{}
+	c.report.Remarks = append(c.report.Remarks, c.incomplete()...)
+	if slices.ContainsFunc(c.report.Rows, func(r *Row) bool { return r.Basis == WithinRuns }) {
+		add("P of batches is of %d against %d runs: what differs may differ from run to run of the same build; several runs a side tell builds apart",
+			len(c.base), len(c.fresh))
+	}
+	var lengths []float64
 	for _, m := range slices.Concat(c.base, c.fresh) {
-		lengths[m.seconds()] = true
+		lengths = append(lengths, min(m.seconds(), c.report.Window.To))
 	}
-	all := slices.Sorted(maps.Keys(lengths))
-	if shortest, longest := all[0], all[len(all)-1]; c.To == 0 && longest > 1.1*shortest {
-		c.report.Remarks = append(c.report.Remarks, fmt.Sprintf("runs go on for %s to %s: --to compares the same part of each", seconds(shortest), seconds(longest)))
+	if shortest, longest := slices.Min(lengths), slices.Max(lengths); longest > 1.1*shortest {
+		add("runs go on for %s to %s: --to compares the same part of each", seconds(shortest), seconds(longest))
+	}
+	for _, r := range c.report.Rows {
+		if r.lacking != "" && c.Queries != nil {
+			add("%s: %s", r.Title(), r.lacking)
+		}
 	}
 	for _, m := range slices.Concat(c.base, c.fresh) {
 		c.report.Remarks = appendNew(c.report.Remarks, m.remarks...)

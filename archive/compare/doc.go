@@ -10,10 +10,11 @@
 // The values of one run follow one another and depend on each other; and two
 // runs of one build differ by more than the values within each would suggest.
 // Therefore, where there are enough runs, each counts once, by the mean of its
-// values: by the rank-sum test, or, for one run against several, by Crawford and
-// Howell's. With fewer, what can be told is whether these very runs differ:
-// the values of each are grouped until the means of the groups are as good as
-// independent, and those are compared; the report says so. Where the groups
+// values: by the rank-sum test or, where the ranks of so few runs could not be
+// unlikely enough, Welch's; and for one run against several, by Crawford and
+// Howell's. Of one against fewer, what can be told is whether these very runs
+// differ: the values of each are grouped until the means of the groups are as good
+// as independent, and those are compared; the report says so. Where the groups
 // would be too few, the row is undecided. See [stats] for methods and sources.
 //
 // # Many rows

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/benchkeep/benchkeep/archive"
 )
 
 // A Threshold is what a gate does not let pass.
@@ -70,8 +74,21 @@ func (c *comparison) gate() *Gate {
 	for _, t := range c.Thresholds {
 		g.Thresholds = append(g.Thresholds, t.Text)
 		c.apply(t, g)
+		for _, why := range c.incomplete() {
+			g.Unjudged = append(g.Unjudged, Unjudged{t.Text, why})
+		}
 	}
 	return g
+}
+
+// incomplete says of which runs there is not everything, or nothing.
+func (c *comparison) incomplete() (whys []string) {
+	for _, m := range slices.Concat(c.base, c.fresh) {
+		if state := m.run.State(time.Now()); state != archive.StateArchived {
+			whys = append(whys, fmt.Sprintf("run %s is %s: not everything of it is in the bucket", m.run.ID, state))
+		}
+	}
+	return append(whys, c.left...)
 }
 
 // apply applies one threshold. Where it is about something that the user named,
@@ -86,9 +103,14 @@ func (c *comparison) apply(t Threshold, g *Gate) {
 		switch {
 		case !t.about(r):
 		case r.Verdict != Undecided:
-			judged++
+			if named || !r.constant { // that up is 1 throughout says nothing of a build
+				judged++
+			}
 			if c.beyond(t, r) {
 				g.Broken = append(g.Broken, Broken{t.Text, r.Title(), r.Change})
+			}
+			if named && r.lacking != "" {
+				unjudged(r.Title(), r.lacking)
 			}
 		case named:
 			unjudged(r.Title(), r.Why)

@@ -94,6 +94,6 @@ func TestGate(t *testing.T) {
 			gate(t, `{branch="main"}`, `{branch="slow"}`, queries, "typo=5%").Unjudged)
 		short := gate(t, "main-0", "short", queries, "latency=5%").Unjudged
 		require.Len(t, short, 1)
-		require.Contains(t, short[0].Why, "latency: needs 4 values a side")
+		require.Contains(t, short[0].Why, "latency: needs 2 values a side")
 	})
 }

@@ -34,7 +34,7 @@ func Trace(ctx context.Context, runs Population, open Open, o Options) (*History
 	t.draw()
 	t.complete()
 	if len(t.history.Lines) == 0 {
-		return nil, &NothingInCommonError{t.history.Skipped}
+		return nil, &NothingInCommonError{"nothing to follow: no query has a value in any run", t.history.Skipped}
 	}
 	return &t.history, nil
 }
@@ -62,6 +62,10 @@ type trace struct {
 // add takes the values of a run.
 func (t *trace) add(ctx context.Context, run *archive.Run, open Open, probes []probe, done func()) (err error) {
 	m, err := openMember(ctx, run, open, t.Align)
+	if unmarked := (*noMarkerError)(nil); errors.As(err, &unmarked) {
+		t.history.Remarks = append(t.history.Remarks, unmarked.Error())
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -73,7 +77,6 @@ func (t *trace) add(ctx context.Context, run *archive.Run, open Open, probes []p
 // draw makes lines of what was measured.
 func (t *trace) draw() {
 	t.pair(t.members)
-	none := slices.Repeat([]Number{Number(math.NaN())}, len(t.members))
 	for i, m := range t.members {
 		t.history.Runs = append(t.history.Runs, m.brief())
 		for k, found := range m.found {
@@ -81,7 +84,7 @@ func (t *trace) draw() {
 				continue
 			}
 			if t.lines[k] == nil {
-				t.lines[k] = &Line{Subject: found.Subject, Values: slices.Clone(none), ChangePoints: []ChangePoint{}}
+				t.lines[k] = &Line{Subject: found.Subject, Values: unknown(int64(len(t.members))), ChangePoints: []ChangePoint{}}
 			}
 			t.lines[k].Values[i] = Number(found.value())
 		}
@@ -117,15 +120,23 @@ func (t *trace) findChanges(line *Line) {
 		line.Why = fmt.Sprintf("change points need %d runs with a value; there are %d", least, len(values))
 		return
 	}
+	// Small steps may go a long way: what counts is how far it is from the level
+	// that was last told of.
+	var level *Summary
 	for _, found := range stats.ChangePoints(values, o) {
 		p := ChangePoint{
 			Run: t.history.Runs[of[found.Index]].ID, Index: of[found.Index], P: found.P,
 			Before: summary(found.Before), After: summary(found.After),
 		}
+		if level != nil {
+			p.Before = *level
+		}
+		level = &p.Before
 		p.Change = Number(change(p.Before.Center, p.After.Center))
 		if moved := float64(p.Change); math.Abs(moved) >= t.threshold(line.Name) {
 			p.Verdict = direction(line.Better, moved)
 			line.ChangePoints = append(line.ChangePoints, p)
+			level = &p.After
 		}
 	}
 }

@@ -62,58 +62,65 @@ func (m *member) measureOne(ctx context.Context, q probe, w Window) error {
 		first += q.lookback * step // all of what it looks back at is to be within the window
 	}
 	if first > end {
+		m.skip(q, "run "+m.run.ID+" ends before there is a value")
 		return nil
 	}
-	result, err := m.Source.Range(ctx, q.Query, first, end, time.Duration(step)*time.Millisecond)
+	steps, err := m.Source.Range(ctx, q.Query, first, end, time.Duration(step)*time.Millisecond)
 	if err != nil {
 		return err
 	}
-	if holdsHistograms(result) {
+	if holdsHistograms(steps) {
 		return m.measureHistograms(ctx, q, w)
 	}
-	whole, err := m.wholes(ctx, q, start, end)
-	if err != nil {
-		return err
+	whole := &query.Result{}
+	if q.template != "" {
+		length := time.Duration(end-start+1) * time.Millisecond // a range begins after its first instant
+		if whole, err = m.Source.Instant(ctx, q.whole(length), end); err != nil {
+			return err
+		}
+	}
+	// What is scraped less often than most has no value at any step, maybe, and
+	// still one of the whole.
+	found := map[string]*measured{}
+	for _, series := range slices.Concat(steps.Series, whole.Series) {
+		found[series.Labels.String()] = &measured{
+			Subject: q.with(m.ownLabels(series.Labels)), values: unknown((end-start)/step + 1), apart: int(q.apart), whole: Number(math.NaN()),
+		}
+	}
+	for _, series := range steps.Series {
+		for _, p := range series.Points {
+			found[series.Labels.String()].values[(p.T-start)/step] = Number(p.V)
+		}
+	}
+	for _, series := range whole.Series {
+		found[series.Labels.String()].whole = Number(series.Points[0].V)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, warning := range result.Warnings {
-		m.remarks = append(m.remarks, m.run.ID+": "+warning)
+	for _, warning := range slices.Concat(steps.Warnings, whole.Warnings) {
+		m.remarks = appendNew(m.remarks, m.run.ID+": "+warning)
 	}
-	for _, series := range result.Series {
-		found := &measured{Subject: q.Subject, values: make([]Number, (end-start)/step+1), apart: int(q.apart), whole: Number(math.NaN())}
-		for i := range found.values {
-			found.values[i] = Number(math.NaN())
-		}
-		for _, p := range series.Points {
-			found.values[(p.T-start)/step] = Number(p.V)
-		}
-		if v, ok := whole[series.Labels.Hash()]; ok {
-			found.whole = v
-		}
-		found.Labels = m.ownLabels(series.Labels)
-		m.add(found)
+	for _, f := range found {
+		m.add(f)
 	}
 	return nil
 }
 
+// with gives the subject of one series of the probe.
+func (p *probe) with(labels map[string]string) Subject {
+	s := p.Subject
+	s.Labels = labels
+	return s
+}
+
+func unknown(n int64) []Number { return slices.Repeat([]Number{Number(math.NaN())}, int(n)) }
+
 func millis(seconds float64) int64 { return int64(math.Round(seconds * 1000)) }
 
-// wholes evaluates a query over a time at once, by the hash of the labels.
-func (m *member) wholes(ctx context.Context, q probe, start, end int64) (map[uint64]Number, error) {
-	if q.template == "" {
-		return nil, nil
-	}
-	length := time.Duration(end-start+1) * time.Millisecond // a range begins after its first instant
-	result, err := m.Source.Instant(ctx, q.whole(length), end)
-	if err != nil {
-		return nil, err
-	}
-	values := map[uint64]Number{}
-	for _, series := range result.Series {
-		values[series.Labels.Hash()] = Number(series.Points[0].V)
-	}
-	return values, nil
+func (m *member) skip(q probe, why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.skipped = append(m.skipped, skipped(&q.Subject, why))
 }
 
 func holdsHistograms(result *query.Result) bool {
@@ -126,9 +133,7 @@ func holdsHistograms(result *query.Result) bool {
 // histograms. Of a metric that nobody told the type of, that is how it is known.
 func (m *member) measureHistograms(ctx context.Context, q probe, w Window) error {
 	if q.Statistic == "" {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.skipped = append(m.skipped, skipped(&q.Subject, "it is a histogram: ask for a number of it, as histogram_quantile(0.9, …) does"))
+		m.skip(q, "it is a histogram: ask for a number of it, as histogram_quantile(0.9, …) does")
 		return nil
 	}
 	for _, number := range m.metrics.native(q.Name) {
@@ -150,9 +155,11 @@ func (m *member) ownLabels(l labels.Labels) map[string]string {
 	return own
 }
 
+// add is for one goroutine at a time.
 func (m *member) add(found *measured) {
 	k := key{found.Name, found.Statistic, found.labelsText()}
-	if m.found[k] != nil {
+	if _, another := m.found[k]; another {
+		m.found[k] = &measured{Subject: found.Subject, whole: Number(math.NaN())} // none of them stands for all
 		m.skipped = append(m.skipped, skipped(&found.Subject, "several series differ by name or by the run's own labels alone: aggregate them, as in sum without (receiver) (…)"))
 		return
 	}

@@ -39,7 +39,7 @@ func openMember(ctx context.Context, run *archive.Run, open Open, align string) 
 	m := &member{Opened: opened, run: run, zero: run.Start(), end: last, external: externalNames(run), found: map[key]*measured{}}
 	if align != "" {
 		if m.zero, err = m.marker(ctx, align); err != nil {
-			return nil, errors.Join(fmt.Errorf("run %s: %w", run.ID, err), m.Source.Close())
+			return nil, errors.Join(err, m.Source.Close())
 		}
 	}
 	return m, nil
@@ -66,7 +66,7 @@ func (m *member) marker(ctx context.Context, align string) (int64, error) {
 	step := max((m.end-m.zero)/markerSteps, 1)
 	result, err := m.Source.Range(ctx, align, m.zero, m.end, time.Duration(step)*time.Millisecond)
 	if err != nil {
-		return 0, fmt.Errorf("--align: %w", err)
+		return 0, fmt.Errorf("run %s: --align: %w", m.run.ID, err)
 	}
 	first := int64(math.MaxInt64)
 	for _, s := range result.Series {
@@ -78,9 +78,16 @@ func (m *member) marker(ctx context.Context, align string) (int64, error) {
 		}
 	}
 	if first == math.MaxInt64 {
-		return 0, fmt.Errorf("--align: %s has no result other than zero in the run", align)
+		return 0, &noMarkerError{m.run.ID, align}
 	}
 	return first, nil
+}
+
+// A noMarkerError says that a run has no time that could be t=0.
+type noMarkerError struct{ run, align string }
+
+func (e *noMarkerError) Error() string {
+	return fmt.Sprintf("run %s: --align: %s has no result other than zero", e.run, e.align)
 }
 
 // seconds is how long the run went on from t=0.

@@ -69,10 +69,18 @@ func (m *metricQueries) add(name string) {
 	case kind == model.MetricTypeCounter || strings.HasSuffix(name, "_total"):
 		m.addQuery(name, statRate, m.unit(name)+perSecond, fmt.Sprintf("sum%s (rate(%s[%s]))", m.grouping(), selector(name), varRateInterval))
 	case kind == model.MetricTypeSummary:
-		m.addQuery(name, statValue, m.unit(name), fmt.Sprintf("avg%s (avg_over_time(%s[%s]))", m.grouping("quantile"), selector(name), varInterval))
-	default:
+		m.addQuery(name, statValue, m.unit(name), m.averages(name, "quantile"))
+	case kind == model.MetricTypeGauge:
+		m.addQuery(name, statValue, m.unit(name), m.averages(name))
+	default: // which may turn out to be a native histogram
 		m.addQuery(name, statValue, m.unit(name), fmt.Sprintf("avg%s (avg_over_time(%s[%s]))", m.grouping(), selector(name), varInterval))
 	}
+}
+
+// averages is the query for values that go up and down. One that is NaN, as a
+// quantile of nothing is, does not make the average so.
+func (m *metricQueries) averages(name string, by ...string) string {
+	return fmt.Sprintf("avg%s (avg_over_time(%s[%s]) > -Inf)", m.grouping(by...), selector(name), varInterval)
 }
 
 // addClassic adds the quantiles of a classic histogram.

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -53,6 +54,12 @@ func (o *Options) Check() error {
 			return fmt.Errorf("two queries are named %q", q.Name)
 		}
 		seen[q.Name] = true
+	}
+	for _, t := range o.Thresholds {
+		directed := func(q Query) bool { return q.Better != "" && (t.Name == "" || t.Name == q.Name) }
+		if t.Verdict && !slices.ContainsFunc(o.Queries, directed) {
+			return fmt.Errorf("--fail-on=%s: nobody has said what is better: do so in the file of --queries, or want a percentage, as in 5%%", t.Text)
+		}
 	}
 	for _, name := range o.By {
 		if !model.LegacyValidation.IsValidLabelName(name) {

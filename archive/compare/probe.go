@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -58,13 +59,17 @@ func longestRange(query string) (longest time.Duration) {
 	if err != nil {
 		return 0 // evaluating it will tell
 	}
-	parser.Inspect(parsed, func(node parser.Node, _ []parser.Node) error {
-		switch n := node.(type) {
-		case *parser.MatrixSelector:
-			longest = max(longest, n.Range)
-		case *parser.SubqueryExpr:
-			longest = max(longest, n.Range)
+	parser.Inspect(parsed, func(node parser.Node, path []parser.Node) error {
+		var all time.Duration
+		for _, n := range append(slices.Clone(path), node) {
+			switch n := n.(type) {
+			case *parser.MatrixSelector:
+				all += n.Range
+			case *parser.SubqueryExpr:
+				all += n.Range
+			}
 		}
+		longest = max(longest, all)
 		return nil
 	})
 	return longest

@@ -127,8 +127,8 @@ type Basis string
 const (
 	// ByRun: one value of each run.
 	ByRun Basis = "runs"
-	// WithinRuns: the batch means of few runs, so that nothing is known of how
-	// far runs of the same build differ.
+	// WithinRuns: the batch means of each run, so that nothing is known of how far
+	// runs of the same build differ.
 	WithinRuns Basis = "within runs"
 )
 
@@ -154,13 +154,16 @@ type Row struct {
 	// Curves are the values over time, of all runs of the base and then of all
 	// the new ones.
 	Curves []Curve `json:"curves,omitempty"`
+
+	constant bool   // one and the same value in all runs
+	lacking  string // which runs have no value; empty if all do
 }
 
 // A Summary is the centre of some values, and how sure it is.
 type Summary struct {
 	Center Number `json:"center"`
-	// Low and High are the bounds of the 95 % confidence interval, null where
-	// there are too few values for one.
+	// Low and High are the bounds of the confidence interval at 1-alpha, null
+	// where there are too few values for one.
 	Low  Number `json:"low"`
 	High Number `json:"high"`
 	N    int    `json:"n"`
@@ -230,9 +233,10 @@ type Line struct {
 // A ChangePoint is where a line goes over to another level.
 type ChangePoint struct {
 	// Run is the first of the new level, Index its place among the runs.
-	Run     string  `json:"run"`
-	Index   int     `json:"index"`
-	P       float64 `json:"p"`
+	Run   string  `json:"run"`
+	Index int     `json:"index"`
+	P     float64 `json:"p"`
+	// Before is the level that was last told of, After the one from here on.
 	Before  Summary `json:"before"`
 	After   Summary `json:"after"`
 	Change  Number  `json:"change"`

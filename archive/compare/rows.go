@@ -5,22 +5,30 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/benchkeep/benchkeep/archive/compare/stats"
 )
 
-// row compares a subject that both sides have.
-func (c *comparison) row(base, fresh side) *Row {
+// row compares a subject that both sides have, as one of so many rows.
+func (c *comparison) row(base, fresh side, rows int) *Row {
 	r := &Row{Subject: fresh.first().Subject, Basis: ByRun, AdjustedP: Number(math.NaN())}
-	found := stats.Compare(base.runValues(), fresh.runValues(), c.Alpha)
-	if !found.Enough {
-		within := stats.Compare(base.batches(), fresh.batches(), c.Alpha)
+	b, f := base.runValues(), fresh.runValues()
+	r.constant = allEqual(slices.Concat(b, f))
+	r.lacking = c.lacking(base, fresh)
+	found := stats.CompareOneOf(rows, b, f, c.Alpha)
+	switch {
+	case found.Enough:
+	case min(len(b), len(f)) == 1:
+		within := stats.CompareOneOf(rows, base.batches(), fresh.batches(), c.Alpha)
 		// One value of a run against many of another tells nothing of the runs.
 		if within.Enough && within.Method == stats.RankSum {
 			r.Basis, found = WithinRuns, within
 		} else {
 			r.Why = c.why(found, base, fresh)
 		}
+	default: // how far runs differ is known better than what is within them
+		r.Why = found.Why
 	}
 	r.Method, r.P = found.Method, Number(found.P)
 	r.Base, r.New = summary(found.Base), summary(found.New)
@@ -42,6 +50,34 @@ func (c *comparison) why(byRun stats.Comparison, base, fresh side) string {
 		}
 	}
 	return byRun.Why + "; and within a run it hardly varies"
+}
+
+func allEqual(values []float64) bool {
+	return !slices.ContainsFunc(values, func(v float64) bool { return v != values[0] })
+}
+
+// lacking says which runs have no value where others of their side do.
+func (c *comparison) lacking(base, fresh side) string {
+	var runs []string
+	for i, m := range slices.Concat(base, fresh) {
+		if m == nil {
+			runs = append(runs, slices.Concat(c.base, c.fresh)[i].run.ID)
+		}
+	}
+	if len(runs) == 0 {
+		return ""
+	}
+	return "no value in " + brief(runs)
+}
+
+// brief names a few of many runs.
+func brief(runs []string) string {
+	const shown = 3
+	text := strings.Join(runs[:min(len(runs), shown)], ", ")
+	if more := len(runs) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // runValues has one value of each run.
@@ -112,22 +148,30 @@ func summary(s stats.Summary) Summary {
 	return Summary{Number(s.Center), Number(s.Low), Number(s.High), s.N}
 }
 
-// adjust regards that many rows are compared, some of which would seem to move
-// by chance. A query of the user's stands for itself.
-func (c *comparison) adjust() {
-	p := make([]float64, len(c.report.Rows))
-	for i, r := range c.report.Rows {
-		p[i] = float64(r.P)
-		if c.Queries == nil && r.P == 1 && r.Change == 0 {
-			p[i] = math.NaN() // one and the same value throughout: that cost no chance
-		}
-	}
+// family are the rows that were not asked for one by one, so that some of them
+// would seem to move by chance: all metrics, or all series of one query.
+func (c *comparison) family(k key) string {
 	if c.Queries == nil {
-		p = stats.Adjust(p)
+		return ""
 	}
-	for i, r := range c.report.Rows {
-		if r.AdjustedP = Number(p[i]); math.IsNaN(p[i]) {
-			r.AdjustedP = r.P
+	return k.name
+}
+
+// adjust regards how many rows there are in each family.
+func (c *comparison) adjust(families map[string][]*Row) {
+	for _, rows := range families {
+		p := make([]float64, len(rows))
+		for i, r := range rows {
+			p[i] = float64(r.P)
+			if r.constant {
+				p[i] = math.NaN() // it cost no chance
+			}
+		}
+		p = stats.Adjust(p)
+		for i, r := range rows {
+			if r.AdjustedP = Number(p[i]); r.constant {
+				r.AdjustedP = r.P
+			}
 		}
 	}
 }

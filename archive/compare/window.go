@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -22,6 +23,9 @@ func (o *Options) window(longest float64, interval time.Duration) (Window, error
 	w := Window{From: o.From.Seconds(), To: o.To.Seconds(), Step: o.Step.Seconds()}
 	if w.To == 0 || w.To > longest {
 		w.To = longest
+	}
+	if longest <= 0 {
+		return w, errors.New("no run has samples of more than one time")
 	}
 	if w.From >= w.To {
 		return w, fmt.Errorf("--from=%s is not before the end of the longest run, or --to: %s", o.From, seconds(w.To))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -144,6 +145,11 @@ func (f *compareFlags) printReport(ctx context.Context, bkt objstore.Bucket, c *
 	if err != nil {
 		return err
 	}
+	if o.Thresholds != nil {
+		if err := errors.Join(inFull(base), inFull(fresh)); err != nil {
+			return err
+		}
+	}
 	o.Curves = wantsCharts(outputs)
 	report, err := compare.Runs(ctx, base, fresh, f.opener(bkt), o)
 	if err != nil {
@@ -163,7 +169,19 @@ func (f *compareFlags) printReport(ctx context.Context, bkt objstore.Bucket, c *
 			}
 		}))
 	}
+	for _, run := range slices.Concat(base.Runs, fresh.Runs) {
+		err = errors.Join(err, unread(run))
+	}
 	return errors.Join(err, passed(report.Gate))
+}
+
+// inFull refuses a run of which only the beginning was named: a gate for job 4
+// must not judge job 42 because the former has left nothing.
+func inFull(p compare.Population) error {
+	if len(p.Runs) == 1 && p.Runs[0].ID != p.Asked && strings.HasPrefix(p.Runs[0].ID, p.Asked) {
+		return fmt.Errorf("no run %q in the bucket; with --fail-on, name run %s in full", p.Asked, p.Runs[0].ID)
+	}
+	return nil
 }
 
 func (f *compareFlags) printHistory(ctx context.Context, bkt objstore.Bucket, c *archive.Catalogue, o compare.Options, outputs []compareOutput) error {
@@ -219,16 +237,18 @@ func passed(g *compare.Gate) error {
 	for _, b := range g.Broken {
 		lines = append(lines, fmt.Sprintf("\n  %s: %s, --fail-on=%s", b.Name, changeText(b.Change), b.Threshold))
 	}
+	var broken, unjudged error
 	if lines != nil {
-		return regressionError{fmt.Errorf("%s beyond the threshold:%s", plural(len(lines), "change"), strings.Join(lines, ""))}
+		broken = regressionError{fmt.Errorf("%s beyond the threshold:%s", plural(len(lines), "change"), strings.Join(lines, ""))}
 	}
+	lines = nil
 	for _, u := range g.Unjudged {
 		lines = append(lines, fmt.Sprintf("\n  --fail-on=%s: %s", u.Threshold, u.Why))
 	}
 	if lines != nil {
-		return incompleteError{fmt.Errorf("not everything could be judged:%s", strings.Join(lines, ""))}
+		unjudged = incompleteError{fmt.Errorf("not everything could be judged:%s", strings.Join(lines, ""))}
 	}
-	return nil
+	return errors.Join(broken, unjudged)
 }
 
 // A compareOutput is one format, and where it goes.

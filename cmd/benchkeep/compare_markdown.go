@@ -11,13 +11,13 @@ import (
 // What is shown is bounded, so that it fits into a comment: GitHub takes 65,536
 // characters.
 const (
-	markdownRows  = 100
+	markdownTable = 40_000 // bytes
 	unjudgedShown = 10
 )
 
 func printReportMarkdown(out *os.File, r *compare.Report, all bool) error {
 	var b strings.Builder
-	shown, hidden := shownRows(r.Rows, all)
+	shown, hidden := shownRows(r, all)
 	fmt.Fprintf(&b, "**%s → %s**: %s\n", code(sideText(r.Base)), code(sideText(r.New)), countsText(r, 0, true))
 	if g := r.Gate; g != nil {
 		b.WriteString("\n" + gateMarkdown(g) + "\n")
@@ -25,12 +25,13 @@ func printReportMarkdown(out *os.File, r *compare.Report, all bool) error {
 	if len(shown) > 0 {
 		b.WriteString("\n| | what | base | new | change | p |\n|---|---|--:|--:|--:|---|\n")
 	}
-	for _, row := range shown[:min(len(shown), markdownRows)] {
+	for i, row := range shown {
+		if b.Len() > markdownTable {
+			fmt.Fprintf(&b, "\nand %d more.\n", len(shown)-i)
+			break
+		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", mark(row.Verdict), code(row.Title()),
-			valueText(row.Base, row.Unit), valueText(row.New, row.Unit), rowChange(row), rowP(row))
-	}
-	if more := len(shown) - markdownRows; more > 0 {
-		fmt.Fprintf(&b, "\nand %d more.\n", more)
+			escapeMarkdown(valueText(row.Base, row.Unit)), escapeMarkdown(valueText(row.New, row.Unit)), rowChange(row), escapeMarkdown(rowP(row)))
 	}
 	b.WriteString("\n<sub>" + windowText(r.Window) + fmt.Sprintf("; p at most %v, change of at least %s", r.Alpha, percentText(r.MinChange)))
 	if hidden > 0 {
@@ -69,7 +70,7 @@ func printHistoryMarkdown(out *os.File, h *compare.History) error {
 	for _, line := range h.Lines {
 		for _, p := range line.ChangePoints {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %.3f |\n", mark(p.Verdict), code(line.Title()), code(p.Run),
-				quantityText(p.Before.Center, line.Unit), quantityText(p.After.Center, line.Unit), changeText(p.Change), p.P)
+				escapeMarkdown(quantityText(p.Before.Center, line.Unit)), escapeMarkdown(quantityText(p.After.Center, line.Unit)), changeText(p.Change), p.P)
 		}
 		if len(line.ChangePoints) == 0 {
 			last := compare.Number(0)
@@ -78,8 +79,14 @@ func printHistoryMarkdown(out *os.File, h *compare.History) error {
 					last = v
 				}
 			}
-			fmt.Fprintf(&b, "| | %s | | | %s | no change %s | |\n", code(line.Title()), quantityText(last, line.Unit), escapeMarkdown(line.Why))
+			fmt.Fprintf(&b, "| | %s | | | %s | no change %s | |\n", code(line.Title()), escapeMarkdown(quantityText(last, line.Unit)), escapeMarkdown(line.Why))
 		}
+	}
+	for _, s := range h.Skipped {
+		fmt.Fprintf(&b, "| not followed | %s | | | | %s | |\n", code(s.Name), escapeMarkdown(s.Why))
+	}
+	for _, remark := range h.Remarks {
+		b.WriteString("\n" + escapeMarkdown(remark) + "\n")
 	}
 	_, err := out.WriteString(b.String())
 	return err

@@ -26,7 +26,7 @@ func printReportTable(out *os.File, r *compare.Report, all bool) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	shown, hidden := shownRows(r.Rows, all)
+	shown, hidden := shownRows(r, all)
 	if len(shown) > 0 {
 		fmt.Fprintln(out)
 		t = newTable(out)
@@ -57,10 +57,19 @@ func printSkipped(out *os.File, skipped []compare.Skipped) error {
 	return t.flush()
 }
 
-// shownRows are the rows that moved, or all; hidden is how many are not shown.
-func shownRows(rows []*compare.Row, all bool) (shown []*compare.Row, hidden int) {
-	for _, row := range rows {
-		if all || row.Verdict != compare.Unchanged && row.Verdict != compare.Undecided {
+// shownRows are the rows that moved, or that look like it, or that broke the
+// gate; or all. Hidden is how many are not shown.
+func shownRows(r *compare.Report, all bool) (shown []*compare.Row, hidden int) {
+	broken := map[string]bool{}
+	if r.Gate != nil {
+		for _, b := range r.Gate.Broken {
+			broken[b.Name] = true
+		}
+	}
+	for _, row := range r.Rows {
+		moved := row.Verdict != compare.Unchanged && row.Verdict != compare.Undecided
+		looks := row.Verdict == compare.Undecided && !(math.Abs(float64(row.Change)) < r.MinChange)
+		if all || moved || looks || broken[row.Title()] {
 			shown = append(shown, row)
 		} else {
 			hidden++
@@ -177,6 +186,9 @@ func rowP(r *compare.Row) string {
 	text := fmt.Sprintf("%.3f n=%d", float64(r.AdjustedP), r.Base.N)
 	if r.New.N != r.Base.N {
 		text += fmt.Sprintf("+%d", r.New.N)
+	}
+	if r.Basis == compare.WithinRuns {
+		text += " batches"
 	}
 	return text
 }

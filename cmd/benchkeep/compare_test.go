@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/benchkeep/benchkeep/archive"
 	"github.com/benchkeep/benchkeep/archive/compare/comparetest"
 )
 
@@ -25,6 +27,8 @@ func TestCompareFlags(t *testing.T) {
 		`{branch="main"} {version="1.4"}`:                       "is on both sides",
 		"nightly-01 nightly-02 --min-change=5":                  "--min-change=5: want a percentage, as in 5%",
 		"nightly-01 nightly-02 --fail-on=lots":                  "--fail-on: \"lots\": want",
+		"pr-907 nightly-01 --fail-on=5%":                        `no run "pr-907" in the bucket; with --fail-on, name run pr-907-1 in full`,
+		"nightly-01 nightly-02 --fail-on=regression":            "--fail-on=regression: nobody has said what is better",
 		"nightly-01 nightly-02 --query=up":                      "--query: \"up\": want name=PROMQL",
 		"nightly-01 nightly-02 --query=a=up{":                   "  up{\n     ^",
 		"nightly-01 nightly-02 --queries=none.yaml":             "--queries: open none.yaml",
@@ -49,6 +53,20 @@ func TestCompareFlags(t *testing.T) {
 			require.True(t, strings.HasSuffix(out, "[exit code 1]\n"), out)
 		})
 	}
+}
+
+func TestCompareTellsOfLostBlocks(t *testing.T) {
+	comparedArchive(t)
+	bkt, err := archive.NewDirectoryBucket(embeddedBucket, 0o022)
+	require.NoError(t, err)
+	objects, err := archive.ManifestObjects(t.Context(), bkt, "nightly-03")
+	require.NoError(t, err)
+	m, err := archive.ReadManifest(t.Context(), bkt, objects[0])
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(filepath.Join(embeddedBucket, m.Blocks[0].ULID.String())))
+	out := printed(t, []string{"compare", `{branch="main"}`, "pr-908-1"})
+	require.Contains(t, out, "nightly-03")
+	require.True(t, strings.HasSuffix(out, "[exit code 2]\n"), out)
 }
 
 // TestCompareOutputs writes all formats at once, and looks whether names of

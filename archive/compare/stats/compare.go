@@ -3,8 +3,6 @@ package stats
 import (
 	"fmt"
 	"math"
-
-	"github.com/aclements/go-moremath/mathx"
 )
 
 // A Method is the test a comparison used.
@@ -17,6 +15,10 @@ const (
 	// OneAgainstMany is the modified t test of Crawford and Howell (1998): one
 	// value against a few, which it takes to be normally distributed.
 	OneAgainstMany Method = "Crawford-Howell t"
+	// FewAgainstFew is the t test of Welch (1947), for samples of which no order
+	// of ranks could be unlikely enough: it takes values to be normally
+	// distributed, with a spread of their own on each side.
+	FewAgainstFew Method = "Welch t"
 )
 
 // leastMany is the least number of values OneAgainstMany takes for many.
@@ -53,13 +55,21 @@ type Comparison struct {
 // significance of alpha (0.05: one in twenty comparisons of equals is
 // significant). It takes the rank-sum test if samples of these sizes, and with
 // these values equal to each other, could be different enough for a P of alpha;
-// or else, of one value against at least four, Crawford and Howell's. Otherwise
-// it says that there are too few values, and gives no P. Samples of which all
-// values are the same one have a P of 1, whatever their sizes.
+// or else Welch's, or of one value against at least four, Crawford and Howell's.
+// Otherwise it says that there are too few values, and gives no P. Samples of
+// which all values are the same one have a P of 1, whatever their sizes.
 //
 // It does not change its arguments. Values of a time series are not independent:
 // see [Batches].
 func Compare(base, other Sample, alpha float64) Comparison {
+	return CompareOneOf(1, base, other, alpha)
+}
+
+// CompareOneOf is Compare for one of so many comparisons, which together go by
+// [Adjust]: the rank-sum test is taken only if it could give a P that would be
+// alpha after that, were it the only one that is not by chance.
+func CompareOneOf(comparisons int, base, other Sample, alpha float64) Comparison {
+	reach := alpha / float64(max(comparisons, 1))
 	base, other = base.sorted(), other.sorted()
 	c := Comparison{
 		P: math.NaN(), ChangeLow: math.NaN(), ChangeHigh: math.NaN(),
@@ -71,7 +81,7 @@ func Compare(base, other Sample, alpha float64) Comparison {
 	}
 	n, m := len(base), len(other)
 	if n == 0 || m == 0 {
-		c.Why = tooFew(n, m, alpha)
+		c.Why = tooFew(n, m)
 		return c
 	}
 	low, high, bounded := math.NaN(), math.NaN(), false
@@ -80,13 +90,22 @@ func Compare(base, other Sample, alpha float64) Comparison {
 	case len(ranks.ties) == 1:
 		c.Method, c.P, c.Enough = RankSum, 1, true
 		low, high, bounded = 0, 0, ranks.leastP(false) <= alpha
-	case ranks.leastP(true) <= alpha:
+	case ranks.leastP(true) <= reach:
 		c.Method, c.P, c.Enough = RankSum, ranks.p(), true
 		low, high, bounded = shiftInterval(base, other, alpha)
-	case ranks.leastP(false) <= alpha: // not normally distributed either
+	case ranks.leastP(false) <= reach: // not normally distributed either
 		c.Why = fmt.Sprintf("too many of the %d and %d values are equal to each other", n, m)
-	case len(one) > 1 || len(many) < leastMany:
-		c.Why = tooFew(n, m, alpha)
+	case len(one) > 1:
+		t, ok := welch(base, other)
+		if !ok {
+			c.Why = fmt.Sprintf("neither the %d nor the %d values have a spread to compare them by", n, m)
+			break
+		}
+		c.Method, c.P, c.Enough = FewAgainstFew, t.p(), true
+		low, high = t.interval(alpha)
+		bounded = true
+	case len(many) < leastMany:
+		c.Why = tooFew(n, m)
 	default:
 		t, ok := crawfordHowell(many, one[0])
 		if !ok {
@@ -124,10 +143,6 @@ func relative(difference, from float64) float64 {
 }
 
 // tooFew says how many values a comparison needs.
-func tooFew(n, m int, alpha float64) string {
-	side := 1
-	for 2/mathx.Choose(2*side, side) > alpha {
-		side++
-	}
-	return fmt.Sprintf("needs %d values a side, or one against %d; has %d and %d", side, leastMany, n, m)
+func tooFew(n, m int) string {
+	return fmt.Sprintf("needs 2 values a side, or one against %d; has %d and %d", leastMany, n, m)
 }

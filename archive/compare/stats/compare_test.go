@@ -55,12 +55,13 @@ func TestCompareChooses(t *testing.T) {
 		"four a side":                {base: Sample{1, 2, 3, 4}, other: Sample{5, 6, 7, 8}, method: RankSum, p: 2.0 / 70},
 		"constants that differ":      {base: many(4, 1), other: many(4, 2), method: RankSum, p: 2.0 / 70},
 		"three and five":             {base: Sample{1, 2, 3}, other: Sample{4, 5, 6, 7, 8}, method: RankSum, p: 2.0 / 56},
-		"three a side":               {base: Sample{1, 2, 3}, other: Sample{4, 5, 6}, p: nan, why: "needs 4 values a side, or one against 4; has 3 and 3"},
+		"three a side":               {base: Sample{1, 2, 3}, other: Sample{4, 5, 6}, method: FewAgainstFew, p: 0.021311641128756727},
+		"constants, three a side":    {base: many(3, 1), other: many(3, 2), p: nan, why: "neither the 3 nor the 3 values have a spread to compare them by"},
 		"three a side, lenient":      {base: Sample{1, 2, 3}, other: Sample{4, 5, 6}, alpha: 0.1, method: RankSum, p: 0.1},
-		"four a side, strict":        {base: Sample{1, 2, 3, 4}, other: Sample{5, 6, 7, 8}, alpha: 0.01, p: nan, why: "needs 5 values a side, or one against 4; has 4 and 4"},
-		"two and one":                {base: Sample{1, 2}, other: Sample{3}, p: nan, why: "needs 4 values a side, or one against 4; has 2 and 1"},
-		"none":                       {base: nil, other: Sample{3}, p: nan, why: "needs 4 values a side, or one against 4; has 0 and 1"},
-		"NaN is no value":            {base: Sample{1, 2, nan, 3, 4}, other: Sample{nan, 5, 6, nan, nan}, p: nan, why: "needs 4 values a side, or one against 4; has 4 and 2"},
+		"four a side, strict":        {base: Sample{1, 2, 3, 4}, other: Sample{5, 6, 7, 8}, alpha: 0.01, method: FewAgainstFew, p: 0.004659214943993936},
+		"two and one":                {base: Sample{1, 2}, other: Sample{3}, p: nan, why: "needs 2 values a side, or one against 4; has 2 and 1"},
+		"none":                       {base: nil, other: Sample{3}, p: nan, why: "needs 2 values a side, or one against 4; has 0 and 1"},
+		"NaN is no value":            {base: Sample{1, 2, nan, 3, 4}, other: Sample{nan, 5, nan, nan}, method: OneAgainstMany, p: 0.5 - 1/math.Pi},
 		"equal, one each":            {base: Sample{7}, other: Sample{7}, method: RankSum, p: 1},
 		"equal, many":                {base: many(10, 7), other: many(3, 7), method: RankSum, p: 1},
 		"ties leave nothing to tell": {base: many(10, 1), other: append(many(9, 1), 2), p: nan, why: "too many of the 10 and 10 values are equal to each other"},
@@ -79,7 +80,7 @@ func TestCompareChooses(t *testing.T) {
 			require.Equal(t, test.why, c.Why)
 			require.Equal(t, test.why == "", c.Enough)
 			if c.Enough {
-				require.InDelta(t, test.p, c.P, 1e-12)
+				require.InEpsilon(t, test.p, c.P, 1e-4)
 			} else {
 				require.True(t, math.IsNaN(c.P), "not guessed")
 				require.True(t, math.IsNaN(c.ChangeLow) && math.IsNaN(c.ChangeHigh))

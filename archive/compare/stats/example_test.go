@@ -15,7 +15,7 @@ func ExampleCompare() {
 	fmt.Println(c.Enough, c.Why)
 	// Output:
 	// +20 % (+17 to +23 %), P 0.0079
-	// false needs 4 values a side, or one against 4; has 2 and 1
+	// false needs 2 values a side, or one against 4; has 2 and 1
 }
 
 func ExampleChangePoints() {

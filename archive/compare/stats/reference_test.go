@@ -55,6 +55,26 @@ func TestCrawfordHowell(t *testing.T) {
 	require.InDelta(t, student.P, c.P, 1e-12)
 }
 
+// The data are Student's (1908), "The Probable Error of a Mean", of the sleep that
+// two drugs give; the numbers are what R's documentation of t.test has of them:
+// t = -1.8608, df = 17.776, p-value = 0.07939, interval -3.3654832 to 0.2054832.
+func TestWelch(t *testing.T) {
+	first := Sample{0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0}
+	second := Sample{1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4}
+	got, ok := welch(second.sorted(), first.sorted())
+	require.True(t, ok)
+	require.InDelta(t, -1.8608, got.difference/got.scale, 5e-5)
+	require.InDelta(t, 17.776, got.dof, 5e-4)
+	require.InDelta(t, 0.07939, got.p(), 5e-6)
+	low, high := got.interval(0.05)
+	require.InDelta(t, -3.3654832, low, 5e-8)
+	require.InDelta(t, 0.2054832, high, 5e-8)
+
+	// One of many comparisons: ranks of ten and ten could not reach its P.
+	require.Equal(t, RankSum, Compare(first, second, 0.05).Method)
+	require.Equal(t, FewAgainstFew, CompareOneOf(10_000, first, second, 0.05).Method)
+}
+
 // onlyOne is a sample of one value; its variance counts for nothing.
 type onlyOne float64
 

@@ -6,9 +6,9 @@ import (
 	moremath "github.com/aclements/go-moremath/stats"
 )
 
-// A studentT is one value against many, in the terms of Student's t.
+// A studentT is a difference in the terms of Student's t.
 type studentT struct {
-	difference float64 // of the one from the mean of the many
+	difference float64 // of means, or of one value from the mean of many
 	scale      float64 // the difference's standard error
 	dof        float64
 }
@@ -32,6 +32,34 @@ func crawfordHowell(many Sample, one float64) (t studentT, ok bool) {
 	}
 	same := many[0] == many[len(many)-1] // rounding may leave them a spread
 	return t, !same && t.scale > 0 && !math.IsInf(t.difference/t.scale, 0) && !math.IsNaN(t.difference/t.scale)
+}
+
+// welch compares the means of two samples:
+//
+//	t = (mean2 - mean1) / sqrt(v1 + v2), v being a sample's variance over its size,
+//
+// with (v1 + v2)^2 / (v1^2/(n1-1) + v2^2/(n2-1)) degrees of freedom. It is not ok if
+// neither has a spread, or one has one that is not finite.
+//
+// Welch, B. L. (1947). "The Generalization of 'Student's' Problem when Several
+// Different Population Variances are Involved". Biometrika 34 (1-2): 28-35.
+func welch(a, b Sample) (t studentT, ok bool) {
+	n, m := float64(len(a)), float64(len(b))
+	va, vb := spread(a)/n, spread(b)/m
+	t = studentT{
+		difference: moremath.Mean(b) - moremath.Mean(a),
+		scale:      math.Sqrt(va + vb),
+		dof:        (va + vb) * (va + vb) / (va*va/(n-1) + vb*vb/(m-1)),
+	}
+	return t, t.scale > 0 && !math.IsInf(t.difference/t.scale, 0) && !math.IsNaN(t.difference/t.scale)
+}
+
+// spread is the variance of a sorted sample. Rounding may leave equal values one.
+func spread(s Sample) float64 {
+	if s[0] == s[len(s)-1] {
+		return 0
+	}
+	return moremath.Variance(s)
 }
 
 // p is the two-sided probability of a difference at least as large.
