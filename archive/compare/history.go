@@ -115,15 +115,14 @@ func (t *trace) findChanges(line *Line) {
 			values, of = append(values, float64(v)), append(of, i)
 		}
 	}
-	o := stats.ChangePointOptions{Significance: t.Alpha}
-	if least := stats.MinValues(o); len(values) < least {
+	if least := stats.MinValues(t.Alpha); len(values) < least {
 		line.Why = fmt.Sprintf("change points need %d runs with a value; there are %d", least, len(values))
 		return
 	}
 	// Small steps may go a long way: what counts is how far it is from the level
 	// that was last told of.
 	var level *Summary
-	for _, found := range stats.ChangePoints(values, o) {
+	for _, found := range stats.ChangePoints(values, t.Alpha) {
 		p := ChangePoint{
 			Run: t.history.Runs[of[found.Index]].ID, Index: of[found.Index], P: found.P,
 			Before: summary(found.Before), After: summary(found.After),

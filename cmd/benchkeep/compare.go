@@ -155,20 +155,12 @@ func (f *compareFlags) printReport(ctx context.Context, bkt objstore.Bucket, c *
 	if err != nil {
 		return err
 	}
-	for _, out := range outputs {
-		err = errors.Join(err, out.write(f.umask, func(to *os.File) error {
-			switch out.format {
-			case formatHTML:
-				return page.WriteReport(to, report)
-			case formatJSON:
-				return printJSON(to, report.WithoutCurves())
-			case formatMarkdown:
-				return printReportMarkdown(to, report, *f.all)
-			default:
-				return printReportTable(to, report, *f.all)
-			}
-		}))
-	}
+	err = f.write(outputs, map[string]func(*os.File) error{
+		formatTable:    func(to *os.File) error { return printReportTable(to, report, *f.all) },
+		formatMarkdown: func(to *os.File) error { return printReportMarkdown(to, report, *f.all) },
+		formatJSON:     func(to *os.File) error { return printJSON(to, report.WithoutCurves()) },
+		formatHTML:     func(to *os.File) error { return page.WriteReport(to, report) },
+	})
 	for _, run := range slices.Concat(base.Runs, fresh.Runs) {
 		err = errors.Join(err, unread(run))
 	}
@@ -193,21 +185,12 @@ func (f *compareFlags) printHistory(ctx context.Context, bkt objstore.Bucket, c 
 	if err != nil {
 		return err
 	}
-	for _, out := range outputs {
-		err = errors.Join(err, out.write(f.umask, func(to *os.File) error {
-			switch out.format {
-			case formatHTML:
-				return page.WriteHistory(to, history)
-			case formatJSON:
-				return printJSON(to, history)
-			case formatMarkdown:
-				return printHistoryMarkdown(to, history)
-			default:
-				return printHistoryTable(to, history)
-			}
-		}))
-	}
-	return err
+	return f.write(outputs, map[string]func(*os.File) error{
+		formatTable:    func(to *os.File) error { return printHistoryTable(to, history) },
+		formatMarkdown: func(to *os.File) error { return printHistoryMarkdown(to, history) },
+		formatJSON:     func(to *os.File) error { return printJSON(to, history) },
+		formatHTML:     func(to *os.File) error { return page.WriteHistory(to, history) },
+	})
 }
 
 // opener opens runs by way of the cache, with the metadata of their metrics.
@@ -286,14 +269,15 @@ func wantsCharts(outputs []compareOutput) bool {
 	return false
 }
 
-// write has a function write the output to where it goes. A file is there whole,
-// or as it was before.
-func (o compareOutput) write(umask fs.FileMode, print func(*os.File) error) error {
-	if o.path == "" {
-		return print(os.Stdout)
+// write writes each output in its format. A file is there whole, or as it was
+// before.
+func (f *compareFlags) write(outputs []compareOutput, formats map[string]func(*os.File) error) (err error) {
+	for _, out := range outputs {
+		if out.path == "" {
+			err = errors.Join(err, formats[out.format](os.Stdout))
+		} else if e := writeWhole(out.path, f.umask, formats[out.format]); e != nil {
+			err = errors.Join(err, fmt.Errorf("-o %s=%s: %w", out.format, out.path, e))
+		}
 	}
-	if err := writeWhole(o.path, umask, print); err != nil {
-		return fmt.Errorf("-o %s=%s: %w", o.format, o.path, err)
-	}
-	return nil
+	return err
 }

@@ -9,56 +9,35 @@ import (
 	"github.com/aclements/go-moremath/mathx"
 )
 
-// ChangePointOptions are how to look for changes. Zero values mean defaults.
-type ChangePointOptions struct {
-	// MinSize is the least number of values that make a level. 0 means 2, and
-	// less is not possible: a change shows at the second value after it, if there
-	// are eight before it. More of them overlook short levels.
-	MinSize int
-	// Significance is the largest P of a change point. 0 means 0.05.
-	Significance float64
-	// Permutations is how many other orders of the values P is estimated with. 0
-	// means 10/Significance-1, which is 199 for 0.05; fewer than a tenth of that
-	// could not show a change, and are made as many.
-	Permutations int
-	// Seed chooses the other orders. The same values, options and seed give the
-	// same answer.
-	Seed uint64
-}
+// minSize is the least number of values that make a level: a change shows at the
+// second value after it, if there are eight before it. More of them would
+// overlook short levels.
+const minSize = 2
 
-func (o ChangePointOptions) withDefaults() ChangePointOptions {
-	o.MinSize = max(o.MinSize, 2)
-	if o.Significance <= 0 {
-		o.Significance = 0.05
-	}
-	if o.Permutations <= 0 {
-		o.Permutations = int(math.Ceil(10/o.Significance)) - 1
-	}
-	o.Permutations = max(o.Permutations, int(math.Ceil(1/o.Significance))-1)
-	return o
-}
+// permutations is how many other orders of the values P is estimated with: 199
+// for a significance of 0.05.
+func permutations(significance float64) int { return int(math.Ceil(10/significance)) - 1 }
 
 // A ChangePoint is where a history leaves one level for another.
 type ChangePoint struct {
 	// Index is that of the first value of the new level.
 	Index int
 	// P is the estimated probability of a change as clear as this one if the
-	// values came in any other order: at least 1/(Permutations+1).
+	// values came in any other order: at least a tenth of the significance.
 	P float64
 	// Before and After summarise the levels on both sides, each up to the next
-	// change point, at a confidence of 1-Significance.
+	// change point, at a confidence of 1-significance.
 	Before, After Summary
 }
 
 // MinValues is the least number of values in which ChangePoints can find any
-// change, however large: 8 with the defaults. In fewer, one of a few possible
-// orders is no evidence. They have to be half before and half after the change;
-// 2 values after one are enough in 10. With just so few, whether a change is found
-// can depend on the seed.
-func MinValues(opts ChangePointOptions) int {
-	opts = opts.withDefaults()
-	n := 2 * opts.MinSize
-	for 2/mathx.Choose(n, n/2) > opts.Significance {
+// change at a significance, however large: 8 at 0.05. In fewer, one of a few
+// possible orders is no evidence. They have to be half before and half after the
+// change; 2 values after one are enough in 10. With just so few, whether a change is
+// found can depend on the orders that are tried.
+func MinValues(significance float64) int {
+	n := 2 * minSize
+	for 2/mathx.Choose(n, n/2) > significance {
 		n++
 	}
 	return n
@@ -68,7 +47,8 @@ func MinValues(opts ChangePointOptions) int {
 // in the order of their indices, by E-divisive means: the history is cut in two
 // where both sides differ most in energy distance, then the parts likewise,
 // until a cut is no better than the best one in values that are put in any other
-// order inside their parts.
+// order inside their parts: P is at most the significance. Which orders are tried
+// is always the same, and so is the answer.
 //
 // It takes values of different runs to be independent. NaN and infinite values
 // are left out; indices are those of the argument, which is not changed. The
@@ -81,27 +61,31 @@ func MinValues(opts ChangePointOptions) int {
 // performance in CI: Daly, D. et al. (2020). "The Use of Change Point Detection
 // to Identify Software Performance Regressions in a Continuous Integration
 // System". ICPE '20: 67-75.
-func ChangePoints(values []float64, opts ChangePointOptions) []ChangePoint {
-	opts = opts.withDefaults()
+func ChangePoints(values []float64, significance float64) []ChangePoint {
+	return changePoints(values, significance, 0)
+}
+
+// changePoints is ChangePoints with orders that a seed chooses.
+func changePoints(values []float64, significance float64, seed uint64) []ChangePoint {
 	finite, indices := make([]float64, 0, len(values)), make([]int, 0, len(values))
 	for i, v := range values {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
 			finite, indices = append(finite, v), append(indices, i)
 		}
 	}
-	if len(finite) < MinValues(opts) {
+	if len(finite) < MinValues(significance) {
 		return nil // too few orders: an estimate of P below it would be chance
 	}
-	d := divisive{opts: opts, values: finite, energy: newEnergy(len(finite), opts.MinSize)}
-	d.divide()
+	d := divisive{significance: significance, values: finite, energy: newEnergy(len(finite), minSize)}
+	d.divide(rand.New(rand.NewPCG(seed, 0)))
 	points := make([]ChangePoint, len(d.parts)-1)
 	for i, after := range d.parts[1:] {
 		before := d.parts[i]
 		points[i] = ChangePoint{
 			Index:  indices[after.start],
 			P:      after.p,
-			Before: Summarize(finite[before.start:before.end], 1-opts.Significance),
-			After:  Summarize(finite[after.start:after.end], 1-opts.Significance),
+			Before: Summarize(finite[before.start:before.end], 1-significance),
+			After:  Summarize(finite[after.start:after.end], 1-significance),
 		}
 	}
 	return points
@@ -109,10 +93,10 @@ func ChangePoints(values []float64, opts ChangePointOptions) []ChangePoint {
 
 // divisive is a division of values in progress.
 type divisive struct {
-	opts   ChangePointOptions
-	values []float64
-	energy *energy
-	parts  []part // in order
+	significance float64
+	values       []float64
+	energy       *energy
+	parts        []part // in order
 }
 
 // A part is values that belong together so far, up to and without end.
@@ -129,16 +113,15 @@ func (d *divisive) newPart(start, end int, p float64) part {
 }
 
 // divide cuts until a cut is not significant.
-func (d *divisive) divide() {
+func (d *divisive) divide(random *rand.Rand) {
 	d.parts = []part{d.newPart(0, len(d.values), 0)}
-	random := rand.New(rand.NewPCG(d.opts.Seed, 0))
 	for {
 		best := slices.MaxFunc(d.parts, func(a, b part) int { return cmp.Compare(a.gain, b.gain) })
 		if best.gain <= 0 {
 			return
 		}
 		p := d.permutationTest(best.gain, random)
-		if p > d.opts.Significance {
+		if p > d.significance {
 			return
 		}
 		i := slices.IndexFunc(d.parts, func(p part) bool { return p.start == best.start })
@@ -156,12 +139,12 @@ func (d *divisive) divide() {
 func (d *divisive) permutationTest(gain float64, random *rand.Rand) float64 {
 	gain *= 1 - 1e-9 // another order adds up with another rounding
 	shuffled := slices.Clone(d.values)
-	all, reached, p := float64(d.opts.Permutations+1), 1, 0.0
-	for range d.opts.Permutations {
+	tries, reached, p := permutations(d.significance), 1, 0.0
+	for range tries {
 		if d.reaches(gain, shuffled, random) {
 			reached++
 		}
-		if p = float64(reached) / all; p > d.opts.Significance {
+		if p = float64(reached) / float64(tries+1); p > d.significance {
 			break
 		}
 	}

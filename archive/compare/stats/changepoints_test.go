@@ -85,32 +85,31 @@ func definition(left, right []float64) float64 {
 func TestChangePoints(t *testing.T) {
 	for name, test := range map[string]struct {
 		values []float64
-		opts   ChangePointOptions
+		level  float64
 		want   []int
 	}{
 		// The same file as threeLevels.
-		"three levels":   {threeLevels, ChangePointOptions{Significance: 0.01}, []int{20, 40}},
-		"one regression": {levels([]int{15, 15}, 50, 100), ChangePointOptions{}, []int{15}},
-		"ahead":          {append(levels([]int{14, 1}, 50, 74), levels([]int{15}, 100)...), ChangePointOptions{}, []int{15}},
-		"behind":         {append(levels([]int{14, 1}, 50, 76), levels([]int{15}, 100)...), ChangePointOptions{}, []int{14}},
-		"no regression":  {levels([]int{30}, 50), ChangePointOptions{}, []int{}},
+		"three levels":   {threeLevels, 0.01, []int{20, 40}},
+		"one regression": {levels([]int{15, 15}, 50, 100), 0.05, []int{15}},
+		"ahead":          {append(levels([]int{14, 1}, 50, 74), levels([]int{15}, 100)...), 0.05, []int{15}},
+		"behind":         {append(levels([]int{14, 1}, 50, 76), levels([]int{15}, 100)...), 0.05, []int{14}},
+		"no regression":  {levels([]int{30}, 50), 0.05, []int{}},
 		// tests/series_test.py of Apache Otava, formerly Hunter.
-		"otava, series 1": {[]float64{1.02, 0.95, 0.99, 1.00, 1.12, 0.90, 0.50, 0.51, 0.48, 0.48, 0.55}, ChangePointOptions{}, []int{6}},
-		"otava, series 2": {[]float64{2.02, 2.03, 2.01, 2.04, 1.82, 1.85, 1.79, 1.81, 1.80, 1.76, 1.78}, ChangePointOptions{}, []int{4}},
+		"otava, series 1": {[]float64{1.02, 0.95, 0.99, 1.00, 1.12, 0.90, 0.50, 0.51, 0.48, 0.48, 0.55}, 0.05, []int{6}},
+		"otava, series 2": {[]float64{2.02, 2.03, 2.01, 2.04, 1.82, 1.85, 1.79, 1.81, 1.80, 1.76, 1.78}, 0.05, []int{4}},
 		// Ours.
-		"and back":                          {levels([]int{20, 5, 20}, 10, 12, 10), ChangePointOptions{}, []int{20, 25}},
-		"without values":                    {nil, ChangePointOptions{}, []int{}},
-		"gaps keep the index":               {append([]float64{nan, inf, nan}, levels([]int{6, 6}, 1, 2)...), ChangePointOptions{}, []int{9}},
-		"two values are enough after eight": {levels([]int{8, 2}, 1, 2), ChangePointOptions{}, []int{8}},
-		"one value is not":                  {levels([]int{20, 1}, 1, 2), ChangePointOptions{}, []int{}},
-		"more asked for":                    {levels([]int{8, 2}, 1, 2), ChangePointOptions{MinSize: 3}, []int{}},
+		"and back":                          {levels([]int{20, 5, 20}, 10, 12, 10), 0.05, []int{20, 25}},
+		"without values":                    {nil, 0.05, []int{}},
+		"gaps keep the index":               {append([]float64{nan, inf, nan}, levels([]int{6, 6}, 1, 2)...), 0.05, []int{9}},
+		"two values are enough after eight": {levels([]int{8, 2}, 1, 2), 0.05, []int{8}},
+		"one value is not":                  {levels([]int{20, 1}, 1, 2), 0.05, []int{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := slices.Clone(test.values)
-			points := ChangePoints(test.values, test.opts)
+			points := ChangePoints(test.values, test.level)
 			require.Equal(t, test.want, indices(points))
 			require.Len(t, test.values, len(before))
-			require.Equal(t, points, ChangePoints(test.values, test.opts), "the same values, the same answer")
+			require.Equal(t, points, ChangePoints(test.values, test.level), "the same values, the same answer")
 			for _, p := range points {
 				require.Greater(t, p.P, 0.0)
 				require.LessOrEqual(t, p.P, 0.05)
@@ -121,7 +120,7 @@ func TestChangePoints(t *testing.T) {
 }
 
 func TestChangePointLevels(t *testing.T) {
-	points := ChangePoints(levels([]int{10, 12, 8}, 1, 2, 3), ChangePointOptions{})
+	points := ChangePoints(levels([]int{10, 12, 8}, 1, 2, 3), 0.05)
 	require.Equal(t, []int{10, 22}, indices(points))
 	require.Equal(t, 10, points[0].Before.N)
 	require.Equal(t, 12, points[0].After.N)
@@ -130,20 +129,12 @@ func TestChangePointLevels(t *testing.T) {
 }
 
 func TestMinValues(t *testing.T) {
-	for _, test := range []struct {
-		opts ChangePointOptions
-		want int
-	}{
-		{ChangePointOptions{}, 8},
-		{ChangePointOptions{Significance: 0.01}, 10},
-		{ChangePointOptions{MinSize: 5}, 10},
-	} {
-		require.Equal(t, test.want, MinValues(test.opts))
-		found, half := 0, test.want/2
+	for level, want := range map[float64]int{0.05: 8, 0.01: 10} {
+		require.Equal(t, want, MinValues(level))
+		found, half := 0, want/2
 		for seed := range uint64(20) {
-			test.opts.Seed = seed
-			found += len(ChangePoints(levels([]int{half, test.want - half}, 1, 2), test.opts))
-			require.Empty(t, ChangePoints(levels([]int{half, test.want - half - 1}, 1, 2), test.opts))
+			found += len(changePoints(levels([]int{half, want - half}, 1, 2), level, seed))
+			require.Empty(t, changePoints(levels([]int{half, want - half - 1}, 1, 2), level, seed))
 		}
 		require.Greater(t, found, 10, "as many are enough")
 	}
@@ -156,7 +147,7 @@ func TestChangePointFalseAlarms(t *testing.T) {
 	for _, n := range []int{10, 30} {
 		alarms := 0
 		for seed := range uint64(histories) {
-			if len(ChangePoints(draw(random, n, 10), ChangePointOptions{Seed: seed})) > 0 {
+			if len(changePoints(draw(random, n, 10), 0.05, seed)) > 0 {
 				alarms++
 			}
 		}
@@ -175,7 +166,7 @@ func BenchmarkChangePoints(b *testing.B) {
 			}
 			b.Run(strconv.Itoa(n)+" values "+strconv.Itoa(changes)+" changes", func(b *testing.B) {
 				for b.Loop() {
-					ChangePoints(values, ChangePointOptions{})
+					ChangePoints(values, 0.05)
 				}
 			})
 		}

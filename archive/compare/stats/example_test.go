@@ -20,7 +20,7 @@ func ExampleCompare() {
 
 func ExampleChangePoints() {
 	history := []float64{100, 102, 99, 101, 100, 98, 101, 120, 119, 121, 122}
-	for _, p := range stats.ChangePoints(history, stats.ChangePointOptions{}) {
+	for _, p := range stats.ChangePoints(history, 0.05) {
 		fmt.Printf("%d: from %g to %g\n", p.Index, p.Before.Center, p.After.Center)
 	}
 	// Output:
