@@ -316,10 +316,10 @@ func (r *Run) Close() error {
 }
 
 func (r *Run) closeTSDB() error {
+	r.workMu.Lock() // in the order in which a cut takes the two
+	defer r.workMu.Unlock()
 	r.appendMu.Lock()
 	defer r.appendMu.Unlock()
-	r.workMu.Lock()
-	defer r.workMu.Unlock()
 	r.mu.Lock()
 	db := r.db
 	r.db = nil
