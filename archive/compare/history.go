@@ -18,8 +18,11 @@ import (
 // over to another level. Runs are opened one at a time.
 func Trace(ctx context.Context, runs Population, open Open, o Options) (*History, error) {
 	t := &trace{Options: o, lines: map[key]*Line{}}
-	longest, interval := lengths(runs.Runs)
-	w, err := o.window(longest, interval)
+	interval, err := newestInterval(ctx, runs.Runs, open)
+	if err != nil {
+		return nil, err
+	}
+	w, err := o.window(longestRun(runs.Runs), interval)
 	if err != nil {
 		return nil, err
 	}
@@ -39,15 +42,24 @@ func Trace(ctx context.Context, runs Population, open Open, o Options) (*History
 	return &t.history, nil
 }
 
-// lengths gives the length of the longest run in seconds, and how far samples
-// are from each other at most, by what the runs' records say.
-func lengths(runs []*archive.Run) (longest float64, interval time.Duration) {
+// longestRun is how many seconds the longest run goes on, by what its record says.
+func longestRun(runs []*archive.Run) (longest float64) {
 	for _, run := range runs {
 		_, last := run.TimeRange()
 		longest = max(longest, float64(last-run.Start())/1000)
-		interval = max(interval, meanInterval(run))
 	}
-	return longest, interval
+	return longest
+}
+
+// newestInterval is how far samples of the newest run are from each other. Those
+// of the others are taken to be no further.
+func newestInterval(ctx context.Context, runs []*archive.Run, open Open) (_ time.Duration, err error) {
+	m, err := openMember(ctx, runs[len(runs)-1], open, "")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, m.Source.Close()) }()
+	return m.scrapeInterval(ctx)
 }
 
 // trace is a history under way.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -161,10 +160,7 @@ func (f *compareFlags) printReport(ctx context.Context, bkt objstore.Bucket, c *
 		formatJSON:     func(to *os.File) error { return printJSON(to, report.WithoutCurves()) },
 		formatHTML:     func(to *os.File) error { return page.WriteReport(to, report) },
 	})
-	for _, run := range slices.Concat(base.Runs, fresh.Runs) {
-		err = errors.Join(err, unread(run))
-	}
-	return errors.Join(err, passed(report.Gate))
+	return errors.Join(err, unreadOf(base.Runs), unreadOf(fresh.Runs), passed(report.Gate))
 }
 
 // inFull refuses a run of which only the beginning was named: a gate for job 4
@@ -185,12 +181,21 @@ func (f *compareFlags) printHistory(ctx context.Context, bkt objstore.Bucket, c 
 	if err != nil {
 		return err
 	}
-	return f.write(outputs, map[string]func(*os.File) error{
+	err = f.write(outputs, map[string]func(*os.File) error{
 		formatTable:    func(to *os.File) error { return printHistoryTable(to, history) },
 		formatMarkdown: func(to *os.File) error { return printHistoryMarkdown(to, history) },
 		formatJSON:     func(to *os.File) error { return printJSON(to, history) },
 		formatHTML:     func(to *os.File) error { return page.WriteHistory(to, history) },
 	})
+	return errors.Join(err, unreadOf(runs.Runs))
+}
+
+// unreadOf is an error if there is more of a run than can be read.
+func unreadOf(runs []*archive.Run) (err error) {
+	for _, run := range runs {
+		err = errors.Join(err, unread(run))
+	}
+	return err
 }
 
 // opener opens runs by way of the cache, with the metadata of their metrics.
