@@ -183,7 +183,7 @@ func rowP(r *compare.Row) string {
 	if r.Verdict == compare.Undecided {
 		return r.Why
 	}
-	text := fmt.Sprintf("%.3f n=%d", float64(r.AdjustedP), r.Base.N)
+	text := fmt.Sprintf("%s n=%d", chanceText(float64(r.AdjustedP)), r.Base.N)
 	if r.New.N != r.Base.N {
 		text += fmt.Sprintf("+%d", r.New.N)
 	}
@@ -191,6 +191,14 @@ func rowP(r *compare.Row) string {
 		text += " batches"
 	}
 	return text
+}
+
+// chanceText writes a probability. That of a difference is never nothing.
+func chanceText(p float64) string {
+	if p < 0.0005 {
+		return "<0.001"
+	}
+	return fmt.Sprintf("%.3f", p)
 }
 
 func changeColour(v compare.Verdict) colour {
