@@ -2,7 +2,9 @@ package blockwriter
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -67,7 +69,8 @@ func (r *Run) logs() []string {
 // its segments, as in the middle of being removed, cannot be read any more.
 func (r *Run) takeLogsAway() error {
 	for _, log := range r.logs() {
-		if err := fileutil.Rename(log, log+goneSuffix); err != nil { // syncs the folder as well
+		// It syncs the folder as well. An attempt before this one may have taken it.
+		if err := fileutil.Rename(log, log+goneSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("take old log away: %w", err)
 		}
 	}
