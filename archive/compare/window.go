@@ -12,6 +12,8 @@ const (
 	// stepsWanted is how many values of a run are looked at: enough for its
 	// batches, and for a chart.
 	stepsWanted = 120
+	// mostSteps bounds how long a run is worked on.
+	mostSteps = 1_000_000
 	// scrapesPerStep is how many samples a step spans at least, so that a rate is
 	// defined in each even if a scrape is missed.
 	scrapesPerStep = 2
@@ -29,6 +31,9 @@ func (o *Options) window(longest float64, interval time.Duration) (Window, error
 	}
 	if w.From >= w.To {
 		return w, fmt.Errorf("--from=%s is not before the end of the longest run, or --to: %s", o.From, seconds(w.To))
+	}
+	if w.Step > 0 && (w.To-w.From)/w.Step > mostSteps {
+		return w, fmt.Errorf("--step=%s makes %.0f steps of a run: take a longer one", o.Step, (w.To-w.From)/w.Step)
 	}
 	if w.Step == 0 {
 		w.Step = roundStep(max((w.To-w.From)/stepsWanted, scrapesPerStep*interval.Seconds()))

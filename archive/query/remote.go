@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/benchkeep/benchkeep/archive"
 )
 
@@ -49,13 +51,40 @@ func (r *Remote) Range(ctx context.Context, expr string, start, end int64, step 
 	if err := checkRange(start, end, step); err != nil {
 		return nil, err
 	}
-	return r.query(ctx, "query_range", expr, url.Values{
+	result, err := r.query(ctx, "query_range", expr, url.Values{
 		"start": {seconds(start)}, "end": {seconds(end)}, "step": {seconds(step.Milliseconds())},
 	})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range result.Series {
+		for _, p := range s.Points {
+			if p.T < start || p.T > end || (p.T-start)%step.Milliseconds() != 0 {
+				return nil, fmt.Errorf("--query.url=%s: the answer is for other times than those asked for: ask the Thanos Query itself, not a frontend that aligns ranges", r.base.Redacted())
+			}
+		}
+	}
+	return result, nil
 }
 
 // seconds is a time in ms as the API takes it.
 func seconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', 3, 64) }
+
+// resolution is that of the run's samples: raw ones, unless only downsampled ones
+// are left.
+func (r *Remote) resolution() string {
+	var coarsest time.Duration
+	for _, b := range r.run.Current() {
+		if b.Gone() {
+			continue
+		}
+		if b.Raw() {
+			return "0s"
+		}
+		coarsest = max(coarsest, time.Duration(b.Resolution)*time.Millisecond)
+	}
+	return model.Duration(coarsest).String()
+}
 
 // query asks about the run alone. Of Thanos it asks for what is in the bucket:
 // raw samples, and each series, also where it has another as its replica.
@@ -66,7 +95,8 @@ func (r *Remote) query(ctx context.Context, endpoint, expr string, parameters ur
 	}
 	parameters.Set("query", ofRun)
 	parameters.Set("dedup", "false")
-	parameters.Set("max_source_resolution", "0s")
+	parameters.Set("max_source_resolution", r.resolution())
+	parameters.Set("partial_response", "false") // half an answer is none
 	a, err := r.ask(ctx, http.MethodPost, endpoint, parameters)
 	if err != nil {
 		return nil, err
@@ -83,7 +113,8 @@ func (r *Remote) query(ctx context.Context, endpoint, expr string, parameters ur
 func (r *Remote) MetricNames(ctx context.Context) ([]string, error) {
 	mint, maxt := r.run.TimeRange()
 	a, err := r.ask(ctx, http.MethodGet, "label/__name__/values", url.Values{
-		"match[]": {fmt.Sprintf("{%s=%q}", archive.LabelRun, r.run.ID)}, "start": {seconds(mint)}, "end": {seconds(maxt)},
+		"partial_response": {"false"},
+		"match[]":          {fmt.Sprintf("{%s=%q}", archive.LabelRun, r.run.ID)}, "start": {seconds(mint)}, "end": {seconds(maxt)},
 	})
 	if err != nil {
 		return nil, err
@@ -116,7 +147,8 @@ func (r *Remote) ask(ctx context.Context, method, endpoint string, parameters ur
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{CheckRedirect: sameMethod}
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("--query.url: %w", err) // names the address, and hides a password
 	}
@@ -136,6 +168,19 @@ func (r *Remote) ask(ctx context.Context, method, endpoint string, parameters ur
 		return nil, fmt.Errorf("--query.url=%s answered %d %s: %s", r.base.Redacted(), resp.StatusCode, printable(a.ErrorType), printable(a.Error))
 	}
 	return &a, nil
+}
+
+// sameMethod follows redirects but for those that would lose the query.
+func sameMethod(req *http.Request, via []*http.Request) error {
+	const most = 10
+	switch {
+	case req.Method != via[0].Method:
+		return fmt.Errorf("it has moved: give %s", req.URL.Redacted())
+	case len(via) >= most:
+		return errors.New("too many redirects")
+	default:
+		return nil
+	}
 }
 
 // unexpected is about an answer that is none of the API's.

@@ -55,7 +55,7 @@ func TestRemoteAsks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "POST /thanos/api/v1/query", s.method+" "+s.path)
 	require.Equal(t, url.Values{
-		"query": {`sum(up{run="run-1"})`}, "time": {"1736974800.123"}, "dedup": {"false"}, "max_source_resolution": {"0s"},
+		"query": {`sum(up{run="run-1"})`}, "time": {"1736974800.123"}, "dedup": {"false"}, "max_source_resolution": {"0s"}, "partial_response": {"false"},
 	}, s.form)
 	s.body = `{"status":"success","data":{"resultType":"matrix","result":[]}}`
 	_, err = s.remote(t, "").Range(t.Context(), `up`, 1000, 61000, 15*time.Second)
@@ -67,9 +67,36 @@ func TestRemoteAsks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b"}, names)
 	require.Equal(t, "GET /api/v1/label/__name__/values", s.method+" "+s.path)
-	require.Equal(t, url.Values{"match[]": {`{run="run-1"}`}, "start": {"1.500"}, "end": {"9.000"}}, s.form)
+	require.Equal(t, url.Values{"partial_response": {"false"}, "match[]": {`{run="run-1"}`}, "start": {"1.500"}, "end": {"9.000"}}, s.form)
 	_, err = s.remote(t, "").Instant(t.Context(), `info(up)`, 0)
 	require.ErrorIs(t, err, errInfo)
+}
+
+func TestRemoteAsksForWhatThereIs(t *testing.T) {
+	raw, five, hour := &archive.StoredBlock{}, &archive.StoredBlock{Resolution: 300_000}, &archive.StoredBlock{Resolution: 3_600_000}
+	for want, blocks := range map[string][]*archive.StoredBlock{"0s": {five, raw}, "5m": {five}, "1h": {five, hour}} {
+		r, err := NewRemote("http://localhost", &archive.Run{ID: runID, Blocks: blocks})
+		require.NoError(t, err)
+		require.Equal(t, want, r.resolution())
+	}
+}
+
+func TestRemoteRefusesOtherTimes(t *testing.T) {
+	s := newServer(t)
+	for _, at := range []string{"0", "1.5", "9"} {
+		s.body = `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[` + at + `,"1"]]}]}}`
+		_, err := s.remote(t, "").Range(t.Context(), "up", 1000, 8000, time.Second)
+		require.ErrorContains(t, err, "for other times than those asked for", at)
+	}
+}
+
+func TestRemoteFollowsNoRedirectThatLosesTheQuery(t *testing.T) {
+	elsewhere := httptest.NewServer(http.RedirectHandler("https://thanos.example.com/api/v1/query", http.StatusMovedPermanently))
+	t.Cleanup(elsewhere.Close)
+	r, err := NewRemote(elsewhere.URL, &archive.Run{ID: runID})
+	require.NoError(t, err)
+	_, err = r.Instant(t.Context(), "up", 0)
+	require.ErrorContains(t, err, "it has moved: give https://thanos.example.com/api/v1/query")
 }
 
 func TestRemoteAnswers(t *testing.T) {

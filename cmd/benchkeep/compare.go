@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -77,7 +75,7 @@ func (f *compareFlags) compare(ctx context.Context, bkt objstore.Bucket) error {
 		return err
 	}
 	// A signal ends it, and leaves the cache in order.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	catalogue, err := f.read(ctx, bkt)
 	if err != nil {

@@ -8,9 +8,7 @@ import (
 	"maps"
 	"math"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -36,8 +34,8 @@ type exportFlags struct {
 	match                       *[]string
 	from, to                    *string
 	scan                        *bool
-	// chosen: the user has asked for a format.
-	chosen bool
+	// chosen and asBlocks: the user has asked for a format, for blocks.
+	chosen, asBlocks bool
 	// umask is the user's.
 	umask fs.FileMode
 }
@@ -53,8 +51,8 @@ func addExport(app *kingpin.Application) func() int {
 		to:        cmd.Flag("to", "Only samples up to then. Default: all.").PlaceHolder("<time>").String(),
 		scan:      scanFlag(cmd),
 		file:      cmd.Flag("output-file", "File to write to: whole or not at all. Default: standard output.").PlaceHolder("<path>").String(),
-		blockDir:  cmd.Flag("block-dir", "In place of samples, put the run's blocks into this folder: the storage of a Prometheus.").PlaceHolder("<path>").String(),
 	}
+	f.blockDir = cmd.Flag("block-dir", "In place of samples, put the run's blocks into this folder: the storage of a Prometheus.").PlaceHolder("<path>").IsSetByUser(&f.asBlocks).String()
 	formats := []string{string(export.CSV), string(export.Parquet), string(export.OpenMetrics)}
 	f.output = cmd.Flag("output", "Format: "+joinOr(formats)+".").Short('o').Default(formats[0]).IsSetByUser(&f.chosen).Enum(formats...)
 	return func() int {
@@ -69,7 +67,7 @@ func (f *exportFlags) export(ctx context.Context, bkt objstore.Bucket) error {
 		return err
 	}
 	// A signal ends it, and leaves the cache and what is written to in order.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	catalogue, err := f.read(ctx, bkt)
 	if err != nil {
@@ -109,6 +107,8 @@ func (f *exportFlags) check() (match []export.Match, err error) {
 		match = append(match, m)
 	}
 	switch {
+	case f.asBlocks && *f.blockDir == "":
+		return nil, errors.New("--block-dir names no folder")
 	case *f.blockDir != "" && (f.chosen || *f.file != "" || match != nil || *f.from != "" || *f.to != ""):
 		return nil, errors.New("--block-dir takes whole blocks, as they are: it does not go with -o, --output-file, --match, --from and --to")
 	case *f.blockDir == "" && *f.file == "" && *f.output == string(export.Parquet) && term.IsTerminal(int(os.Stdout.Fd())):

@@ -26,8 +26,15 @@ func writeExport(path string, umask fs.FileMode, write func(export.Output) error
 // writeWhole has a function write a file that takes the place of what is at the
 // path. A crash leaves what was there before.
 func writeWhole(path string, umask fs.FileMode, write func(*os.File) error) (err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return errors.New("it is no regular file: leave the flag out to write to standard output")
+	mode := 0o666 &^ umask
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			return errors.New("it is no regular file: leave the flag out to write to standard output")
+		}
+		mode = info.Mode().Perm()
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
@@ -35,7 +42,7 @@ func writeWhole(path string, umask fs.FileMode, write func(*os.File) error) (err
 	}
 	err = write(f)
 	if err == nil {
-		err = errors.Join(f.Chmod(0o666&^umask), f.Sync())
+		err = errors.Join(f.Chmod(mode), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)

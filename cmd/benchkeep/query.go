@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -26,6 +24,10 @@ Exit codes: 0 done; 1 bad flags, query or environment, no such run; 2 something 
 
 // pointsWanted is how many points of a series a range without --step has at most.
 const pointsWanted = 250
+
+// mostPoints bounds the points of a series, and with them for how long an answer
+// is worked on: a hundred times what the Prometheus API allows.
+const mostPoints = 1_000_000
 
 // steps are the distances of points that people think in.
 var steps = [...]time.Duration{
@@ -65,7 +67,7 @@ func (f *queryFlags) query(ctx context.Context, bkt objstore.Bucket) error {
 		return err
 	}
 	// A signal ends it, and leaves the cache in order.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	catalogue, err := f.read(ctx, bkt)
 	if err != nil {
@@ -163,8 +165,13 @@ func (f *queryFlags) span(run *archive.Run) (s span, err error) {
 		return s, fmt.Errorf("--from is %s after --to: want a range that ends after it begins; the run is %s long",
 			time.Duration(s.from-s.to)*time.Millisecond, time.Duration(end-s.start)*time.Millisecond)
 	}
-	s.step, s.chosen, err = f.parseStep(s.to - s.from)
-	return s, err
+	if s.step, s.chosen, err = f.parseStep(s.to - s.from); err != nil {
+		return s, err
+	}
+	if points := (s.to - s.from) / s.step.Milliseconds(); points >= mostPoints {
+		return s, fmt.Errorf("--step=%s makes %d points of each series: take a longer one", *f.step, points)
+	}
+	return s, nil
 }
 
 // parseStep gives the step for a range of so many ms, and whether it was chosen

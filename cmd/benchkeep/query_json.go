@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -87,7 +88,14 @@ func newAPIHistogram(h *query.Histogram) apiHistogram {
 
 // apiTime is Unix ms as the API writes it: seconds, with a fraction if need be.
 func apiTime(ms int64) json.RawMessage {
-	return strconv.AppendFloat(nil, float64(ms)/1000, 'f', -1, 64)
+	sign := ""
+	if ms < 0 {
+		sign, ms = "-", -ms
+	}
+	if ms%1000 == 0 {
+		return json.RawMessage(fmt.Sprintf("%s%d", sign, ms/1000))
+	}
+	return json.RawMessage(fmt.Sprintf("%s%d.%03d", sign, ms/1000, ms%1000))
 }
 
 // apiNumber is a value as the API writes it.

@@ -100,7 +100,17 @@ func (a *queryAnswer) drawable() (drawn []query.Series) {
 	return drawn
 }
 
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+// finite reports whether a number can be drawn: of the very largest, the library
+// would take differences that are infinite.
+func finite(v float64) bool { return math.Abs(v) <= 1e300 }
+
+// drawn is a number as it is drawn: the very smallest are nothing.
+func drawn(v float64) float64 {
+	if math.Abs(v) < 1e-300 {
+		return 0
+	}
+	return v
+}
 
 // line has a value for each step, NaN for a gap.
 func (a *queryAnswer) line(s query.Series) []float64 {
@@ -111,7 +121,7 @@ func (a *queryAnswer) line(s query.Series) []float64 {
 	}
 	for _, p := range s.Points {
 		if p.H == nil && finite(p.V) {
-			line[(p.T-a.asked.from)/step] = p.V
+			line[(p.T-a.asked.from)/step] = drawn(p.V)
 		}
 	}
 	return line
@@ -171,13 +181,16 @@ func squeezed(line []float64, columns int) []float64 {
 	}
 	out := make([]float64, columns)
 	for i := range out {
-		sum, n := 0.0, 0.0
+		mean, n := 0.0, 0.0
 		for _, v := range line[i*len(line)/columns : (i+1)*len(line)/columns] {
 			if !math.IsNaN(v) {
-				sum, n = sum+v, n+1
+				n++
+				mean += (v - mean) / n // the sum may be infinite
 			}
 		}
-		out[i] = sum / n // NaN where there is none
+		if out[i] = mean; n == 0 {
+			out[i] = math.NaN()
+		}
 	}
 	return out
 }

@@ -201,12 +201,12 @@ func TestQueryFormatsOfOtherTypes(t *testing.T) {
 		result            query.Result
 		table, json, rows string
 	}{
-		{query.Result{Type: parser.ValueTypeScalar, Series: []query.Series{{Points: []query.Point{{T: 1500, V: 2}}}}}, "\n\n2\n", `[1.5,"2"]`, "\n1970-01-01T00:00:01.500Z,1.5,2\n"},
-		{query.Result{Type: parser.ValueTypeString, Text: "a\x1bb"}, "\n\na b\n", `[1.5,"a\u001bb"]`, "\n1970-01-01T00:00:01.500Z,1.5,a\x1bb\n"},
+		{query.Result{Type: parser.ValueTypeScalar, Series: []query.Series{{Points: []query.Point{{T: 1500, V: 2}}}}}, "\n\n2\n", `[1.500,"2"]`, "\n1970-01-01T00:00:01.500Z,1.5,2\n"},
+		{query.Result{Type: parser.ValueTypeString, Text: "a\x1bb"}, "\n\na b\n", `[1.500,"a\u001bb"]`, "\n1970-01-01T00:00:01.500Z,1.5,a\x1bb\n"},
 		{query.Result{Type: parser.ValueTypeVector}, "", "[]", "time,seconds,value\n"},
 		{query.Result{Type: parser.ValueTypeMatrix}, "", "[]", "time,seconds,value\n"},
 		{query.Result{Type: parser.ValueTypeVector, Series: []query.Series{{Points: []query.Point{{T: 1500, H: &query.Histogram{}}}}}},
-			"{}      count=0 sum=0 mean=NaN buckets=0\n", `[{"metric":{},"histogram":[1.5,{"count":"0","sum":"0"}]}]`, ",,0,0\n"},
+			"{}      count=0 sum=0 mean=NaN buckets=0\n", `[{"metric":{},"histogram":[1.500,{"count":"0","sum":"0"}]}]`, ",,0,0\n"},
 	} {
 		a := &queryAnswer{Result: &c.result, run: &archive.Run{ID: "r"}, asked: span{from: 1500, to: 1500}}
 		require.True(t, strings.HasSuffix(printedAs(t, a, formatTable), c.table), printedAs(t, a, formatTable))
@@ -228,7 +228,8 @@ func TestNumbersAreWrittenAsPrometheusDoes(t *testing.T) {
 	}
 	require.Equal(t, "NaN", apiNumber(math.NaN()))
 	require.Equal(t, "1736978385.007", string(apiTime(1736978385007)))
-	require.Equal(t, "-0.5", string(apiTime(-500)))
+	require.Equal(t, "-0.500", string(apiTime(-500)))
+	require.Equal(t, "1736978385", string(apiTime(1736978385000)))
 	require.Equal(t, "1.79769313486e+308", numberText(math.MaxFloat64))
 	require.Equal(t, "3", numberText(2.9999999999999996))
 }
@@ -251,6 +252,8 @@ func TestPlotIsAsWideAsItMayBe(t *testing.T) {
 		"zero":       func(int, int) float64 { return 0 },
 		"huge":       func(i, at int) float64 { return 1e300 * float64(i+at) },
 		"small":      func(i, at int) float64 { return 1e-300 * float64(i-at) },
+		"largest":    func(i, at int) float64 { return [...]float64{-1, 1.7e308, 1e300}[(i+at)%3] },
+		"smallest":   func(i, at int) float64 { return 5e-324 * float64(at%2) },
 		"far":        func(i, at int) float64 { return 1e18 + 256*float64(at) },
 		"with gaps":  func(i, at int) float64 { return [...]float64{1, math.NaN(), math.Inf(1), -5}[(i+at)%4] },
 		"lone point": func(i, at int) float64 { return [...]float64{math.NaN(), -5}[(i+at)/249%2] },

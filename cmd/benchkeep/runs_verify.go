@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
-	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/thanos-io/objstore"
@@ -44,7 +42,7 @@ func (f *runsVerifyFlags) verify(ctx context.Context, bkt objstore.Bucket) error
 		return errors.New("give a run, or --all")
 	}
 	// A signal ends the check, and what it has in the temporary folder.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	catalogue, err := f.read(ctx, bkt)
 	if err != nil {

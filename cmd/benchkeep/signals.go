@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -37,4 +38,12 @@ func listenForSignals(logger *slog.Logger) signals {
 		os.Exit(exitAborted)
 	}()
 	return s
+}
+
+// untilSignal gives a context that the first signal ends. The second ends the
+// process at once, as if nobody listened.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
