@@ -56,6 +56,9 @@ func (c *Cache) open(dir string, lock *os.File, stored *archive.StoredBlock) (_ 
 	if err != nil {
 		return nil, err
 	}
+	if sum, err := os.ReadFile(filepath.Join(dir, metaSumFile)); err != nil || string(sum) != metaSum(raw) {
+		return nil, fmt.Errorf("%s is not as it was fetched", archive.MetaFile)
+	}
 	m, err := decodeMeta(raw, stored.ULID)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", archive.MetaFile, err)

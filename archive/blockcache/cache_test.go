@@ -3,6 +3,7 @@
 package blockcache_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -128,6 +129,14 @@ func TestDamagedBlockIsFetchedAgain(t *testing.T) {
 		"meta.json missing": func(w *world) { require.NoError(w.t, os.Remove(w.cached(0, "block", "meta.json"))) },
 		"meta.json torn":    func(w *world) { require.NoError(w.t, os.Truncate(w.cached(0, "block", "meta.json"), 50)) },
 		"meta.json empty":   func(w *world) { require.NoError(w.t, os.Truncate(w.cached(0, "block", "meta.json"), 0)) },
+		"meta.json edited": func(w *world) {
+			path := w.cached(0, "block", "meta.json")
+			raw, err := os.ReadFile(path)
+			require.NoError(w.t, err)
+			edited := bytes.Replace(raw, []byte(`"run"`), []byte(`"ran"`), 1)
+			require.NotEqual(w.t, raw, edited)
+			require.NoError(w.t, os.WriteFile(path, edited, 0o600))
+		},
 		"index missing":     func(w *world) { require.NoError(w.t, os.Remove(w.cached(0, "block", "index"))) },
 		"index cut":         func(w *world) { require.NoError(w.t, os.Truncate(w.cached(0, "block", "index"), 100)) },
 		"index empty":       func(w *world) { require.NoError(w.t, os.Truncate(w.cached(0, "block", "index"), 0)) },

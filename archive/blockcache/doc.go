@@ -2,8 +2,9 @@
 // them. A folder holds
 //
 //	<block ULID>/block/…     a whole block, as on a TSDB's disk
+//	<block ULID>/meta.sha256 the hash of its meta.json, which has those of the rest
 //	<block ULID>/lock        shared while the block is in use; changed when it was used last
-//	fetching-<bytes>-…/      a block on its way in, made of the same two
+//	fetching-<bytes>-…/      a block on its way in, made of the same three
 //	removed-…/               a block on its way out
 //	lock                     exclusive, held for a moment by whoever makes room
 //

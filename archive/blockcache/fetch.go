@@ -144,7 +144,11 @@ func (f *fetch) sync() error {
 	if err := os.WriteFile(f.path(archive.MetaFile), f.meta.raw, 0o600); err != nil {
 		return err
 	}
-	for _, path := range []string{f.path(archive.MetaFile), f.path(archive.ChunksDir), f.path(""), f.dir} {
+	sum := filepath.Join(f.dir, metaSumFile)
+	if err := os.WriteFile(sum, []byte(metaSum(f.meta.raw)), 0o600); err != nil {
+		return err
+	}
+	for _, path := range []string{sum, f.path(archive.MetaFile), f.path(archive.ChunksDir), f.path(""), f.dir} {
 		if err := syncPath(path); err != nil {
 			return err
 		}

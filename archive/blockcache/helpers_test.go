@@ -216,7 +216,7 @@ func (w *world) size(i int) int64 {
 	w.t.Helper()
 	info, err := os.Stat(w.stored(w.blocks[i].ULID, archive.MetaFile))
 	require.NoError(w.t, err)
-	return w.blocks[i].Bytes + info.Size()
+	return w.blocks[i].Bytes + info.Size() + 64 // and the hash of meta.json
 }
 
 // room is enough for as many of the blocks, whichever, and for no more.

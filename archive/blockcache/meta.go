@@ -2,6 +2,8 @@ package blockcache
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +23,14 @@ const (
 	// sums of them.
 	maxFile = 1 << 40
 )
+
+// metaSumFile has the hash of meta.json, which no list of files can have.
+const metaSumFile = "meta.sha256"
+
+func metaSum(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
 
 // segmentPath is what a chunk segment is called below its block's folder.
 var segmentPath = regexp.MustCompile(`^chunks/[0-9]{6}$`)
@@ -48,7 +58,7 @@ type meta struct {
 
 // bytes is the room that the block takes.
 func (m *meta) bytes() int64 {
-	n := int64(len(m.raw))
+	n := int64(len(m.raw) + hex.EncodedLen(sha256.Size))
 	for _, f := range m.files {
 		n += f.SizeBytes
 	}

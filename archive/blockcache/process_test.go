@@ -57,7 +57,7 @@ func child() {
 		hanging := &countingBucket{Bucket: bkt, before: func(_ context.Context, object string) error {
 			if strings.HasSuffix(object, archive.IndexFile) {
 				fmt.Println("hanging")
-				select {}
+				<-time.After(time.Hour) // until it is killed; where nothing is waited for, the runtime ends the process
 			}
 			return nil
 		}}
