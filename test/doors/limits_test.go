@@ -20,8 +20,8 @@ type limits struct {
 
 const (
 	// idleMemory is what a receiver has resident with ordinary writes and few
-	// series: 96 MiB, and the pages of the program itself.
-	idleMemory = 128 * mib
+	// series: 96 MiB, and 40 of the program itself, which a memory limit may take back.
+	idleMemory = 136 * mib
 	// processors is how many the receiver is told that it has.
 	processors = 2
 	// bodiesShare is what all bodies that are on their way take together, and
