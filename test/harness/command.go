@@ -46,6 +46,17 @@ func (p *Process) PeakMemory() int64 {
 	return kib << 10
 }
 
+// FilePages is how much of what the program has resident are pages of files, its
+// own among them, in bytes.
+func (p *Process) FilePages() int64 {
+	p.t.Helper()
+	kib, err := procStatus(p.cmd.Process.Pid, "RssFile")
+	if err != nil {
+		p.t.Fatalf("memory of %s: %v", p.Name, err)
+	}
+	return kib << 10
+}
+
 // procStatus reads a number from the kernel's account of a process.
 func procStatus(pid int, field string) (n int64, err error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
