@@ -56,7 +56,8 @@ func Runs(ctx context.Context, base, fresh Population, open Open, o Options) (_ 
 	if c.fresh, err = c.openAll(ctx, fresh, open); err != nil {
 		return nil, err
 	}
-	members := slices.Concat(c.base, c.fresh)
+	members := c.members()
+	c.doubts = append(incomplete(members), c.doubts...)
 	interval, err := longestInterval(ctx, members)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (c *comparison) openAll(ctx context.Context, p Population, open Open) (memb
 		m, err := openMember(ctx, run, open, c.Align)
 		switch {
 		case errors.As(err, &unmarked) && len(p.Runs) > 1:
-			c.left = append(c.left, unmarked.Error())
+			c.doubts = append(c.doubts, unmarked.Error())
 		case err != nil:
 			return members, err
 		default:
@@ -165,9 +166,12 @@ type comparison struct {
 	Options
 
 	base, fresh []*member
-	left        []string // which runs were left out, and why
+	doubts      []string // of which runs there is not everything, or nothing
 	report      Report
 }
+
+// members are those of both sides, the base's first.
+func (c *comparison) members() []*member { return slices.Concat(c.base, c.fresh) }
 
 // makeRows brings together what both sides have, and gives the rows by family.
 func (c *comparison) makeRows() map[string][]*Row {
@@ -195,22 +199,17 @@ func (c *comparison) makeRows() map[string][]*Row {
 			c.report.Skipped = append(c.report.Skipped, skipped(&n.first().Subject, "only in the new"+c.pairing(k)))
 		}
 	}
-	for _, m := range slices.Concat(c.base, c.fresh) {
+	for _, m := range c.members() {
 		c.report.Skipped = append(c.report.Skipped, m.skipped...)
 	}
-	for _, m := range slices.Concat(c.base, c.fresh) {
+	for _, m := range c.members() {
 		for k, found := range m.found {
 			if bases[k] == nil && fresh[k] == nil && !told(c.report.Skipped, k.name) {
 				c.report.Skipped = append(c.report.Skipped, skipped(&found.Subject, "it has no value that is a number"))
 			}
 		}
 	}
-	for _, q := range c.Queries {
-		if !anyOf(bases, q.Name) && !told(c.report.Skipped, q.Name) {
-			c.report.Skipped = append(c.report.Skipped, skipped(&q.Subject, "no result in any run"))
-		}
-	}
-	c.report.Skipped = tidy(c.report.Skipped)
+	c.report.Skipped = tidy(withUnanswered(c.report.Skipped, c.Queries, bases))
 	return families
 }
 
@@ -253,6 +252,17 @@ func told(list []Skipped, name string) bool {
 	return slices.ContainsFunc(list, func(s Skipped) bool { return s.of == name })
 }
 
+// withUnanswered adds the queries that have nothing among the subjects, and of
+// which nothing was said.
+func withUnanswered[T any](list []Skipped, queries []Query, subjects map[key]T) []Skipped {
+	for _, q := range queries {
+		if !anyOf(subjects, q.Name) && !told(list, q.Name) {
+			list = append(list, skipped(&q.Subject, "no result in any run"))
+		}
+	}
+	return list
+}
+
 func anyOf[T any](subjects map[key]T, name string) bool {
 	for k := range subjects {
 		if k.name == name {
@@ -275,13 +285,13 @@ func (c *comparison) remark() {
 	add := func(format string, args ...any) {
 		c.report.Remarks = append(c.report.Remarks, fmt.Sprintf(format, args...))
 	}
-	c.report.Remarks = append(c.report.Remarks, c.incomplete()...)
+	c.report.Remarks = append(c.report.Remarks, c.doubts...)
 	if slices.ContainsFunc(c.report.Rows, func(r *Row) bool { return r.Basis == WithinRuns }) {
 		add("P of batches is of %d against %d runs: what differs may differ from run to run of the same build; several runs a side tell builds apart",
 			len(c.base), len(c.fresh))
 	}
 	var lengths []float64
-	for _, m := range slices.Concat(c.base, c.fresh) {
+	for _, m := range c.members() {
 		lengths = append(lengths, min(m.seconds(), c.report.Window.To))
 	}
 	if shortest, longest := slices.Min(lengths), slices.Max(lengths); longest > 1.1*shortest {
@@ -292,7 +302,7 @@ func (c *comparison) remark() {
 			add("%s: %s", r.Title(), r.lacking)
 		}
 	}
-	for _, m := range slices.Concat(c.base, c.fresh) {
+	for _, m := range c.members() {
 		c.report.Remarks = appendNew(c.report.Remarks, m.remarks...)
 	}
 }

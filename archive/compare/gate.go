@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,21 +73,21 @@ func (c *comparison) gate() *Gate {
 	for _, t := range c.Thresholds {
 		g.Thresholds = append(g.Thresholds, t.Text)
 		c.apply(t, g)
-		for _, why := range c.incomplete() {
+		for _, why := range c.doubts {
 			g.Unjudged = append(g.Unjudged, Unjudged{t.Text, why})
 		}
 	}
 	return g
 }
 
-// incomplete says of which runs there is not everything, or nothing.
-func (c *comparison) incomplete() (whys []string) {
-	for _, m := range slices.Concat(c.base, c.fresh) {
+// incomplete says of which runs there is not everything.
+func incomplete(members []*member) (whys []string) {
+	for _, m := range members {
 		if state := m.run.State(time.Now()); state != archive.StateArchived {
 			whys = append(whys, fmt.Sprintf("run %s is %s: not everything of it is in the bucket", m.run.ID, state))
 		}
 	}
-	return append(whys, c.left...)
+	return whys
 }
 
 // apply applies one threshold. Where it is about something that the user named,

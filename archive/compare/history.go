@@ -111,12 +111,7 @@ func (t *trace) complete() {
 		t.findChanges(line)
 	}
 	t.history.Lines = slices.SortedFunc(maps.Values(t.lines), func(a, b *Line) int { return cmp.Compare(a.Title(), b.Title()) })
-	for _, q := range t.Queries {
-		if !anyOf(t.lines, q.Name) && !told(t.history.Skipped, q.Name) {
-			t.history.Skipped = append(t.history.Skipped, skipped(&q.Subject, "no result in any run"))
-		}
-	}
-	t.history.Skipped = tidy(t.history.Skipped)
+	t.history.Skipped = tidy(withUnanswered(t.history.Skipped, t.Queries, t.lines))
 }
 
 func (t *trace) findChanges(line *Line) {

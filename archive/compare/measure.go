@@ -88,8 +88,9 @@ func (m *member) measureOne(ctx context.Context, q probe, w Window) error {
 		}
 	}
 	for _, series := range steps.Series {
+		values := found[series.Labels.String()].values
 		for _, p := range series.Points {
-			found[series.Labels.String()].values[(p.T-start)/step] = Number(p.V)
+			values[(p.T-start)/step] = Number(p.V)
 		}
 	}
 	for _, series := range whole.Series {

@@ -41,12 +41,12 @@ func (c *comparison) row(base, fresh side, rows int) *Row {
 
 // why says why a subject can be compared neither by runs nor within them.
 func (c *comparison) why(byRun stats.Comparison, base, fresh side) string {
-	for i, s := range append(slices.Clone(base), fresh...) {
+	for i, s := range slices.Concat(base, fresh) {
 		if s == nil {
 			continue
 		}
 		if _, ok, why := stats.Batches(s.independent()); !ok {
-			return fmt.Sprintf("too few runs; and within %s, %s", slices.Concat(c.base, c.fresh)[i].run.ID, why)
+			return fmt.Sprintf("too few runs; and within %s, %s", c.members()[i].run.ID, why)
 		}
 	}
 	return byRun.Why + "; and within a run it hardly varies"
@@ -61,7 +61,7 @@ func (c *comparison) lacking(base, fresh side) string {
 	var runs []string
 	for i, m := range slices.Concat(base, fresh) {
 		if m == nil {
-			runs = append(runs, slices.Concat(c.base, c.fresh)[i].run.ID)
+			runs = append(runs, c.members()[i].run.ID)
 		}
 	}
 	if len(runs) == 0 {

@@ -69,11 +69,7 @@ func (f *exportFlags) export(ctx context.Context, bkt objstore.Bucket) error {
 	// A signal ends it, and leaves the cache and what is written to in order.
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	catalogue, err := f.read(ctx, bkt)
-	if err != nil {
-		return err
-	}
-	run, err := catalogue.Find(*f.run, *f.scan)
+	run, err := f.find(ctx, bkt, *f.run, *f.scan)
 	if err != nil {
 		return err
 	}

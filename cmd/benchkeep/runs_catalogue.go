@@ -34,6 +34,15 @@ func (f *runsFlags) read(ctx context.Context, bkt objstore.Bucket) (*archive.Cat
 	return catalogue, ofBucket(bkt, err)
 }
 
+// find reads the catalogue for the sake of one run.
+func (f *runsFlags) find(ctx context.Context, bkt objstore.Bucket, name string, scan bool) (*archive.Run, error) {
+	catalogue, err := f.read(ctx, bkt)
+	if err != nil {
+		return nil, err
+	}
+	return catalogue.Find(name, scan)
+}
+
 // cachePath is the file of what is known of the bucket: below XDG_CACHE_HOME,
 // or wherever the system keeps a user's caches.
 func (f *runsFlags) cachePath(bkt objstore.Bucket) (string, error) {
