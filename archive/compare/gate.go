@@ -94,7 +94,7 @@ func incomplete(members []*member) (whys []string) {
 // all of that has to be judged; else it is enough that something could be.
 func (c *comparison) apply(t Threshold, g *Gate) {
 	named := t.Name != "" || c.Queries != nil
-	judged := 0
+	seen := 0 // what was judged, or told of
 	unjudged := func(name, why string) {
 		g.Unjudged = append(g.Unjudged, Unjudged{t.Text, name + ": " + why})
 	}
@@ -103,7 +103,7 @@ func (c *comparison) apply(t Threshold, g *Gate) {
 		case !t.about(r):
 		case r.Verdict != Undecided:
 			if named || !r.constant { // that up is 1 throughout says nothing of a build
-				judged++
+				seen++
 			}
 			if c.beyond(t, r) {
 				g.Broken = append(g.Broken, Broken{t.Text, r.Title(), r.Change})
@@ -112,23 +112,23 @@ func (c *comparison) apply(t Threshold, g *Gate) {
 				unjudged(r.Title(), r.lacking)
 			}
 		case named:
+			seen++
 			unjudged(r.Title(), r.Why)
 		}
 	}
 	if named {
 		for _, s := range c.report.Skipped {
 			if t.Name == "" || t.Name == s.of || t.Name == s.Name {
-				judged++ // to be told of once
+				seen++
 				unjudged(s.Name, s.Why)
 			}
 		}
 	}
-	if judged > 0 || len(g.Unjudged) > 0 && named {
-		return
-	}
-	if t.Name != "" {
+	switch {
+	case seen > 0:
+	case t.Name != "":
 		unjudged(t.Name, "nothing of that name was compared")
-	} else {
+	default:
 		unjudged("all", "there are too few values to tell")
 	}
 }

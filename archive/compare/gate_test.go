@@ -92,6 +92,8 @@ func TestGate(t *testing.T) {
 			gate(t, `{branch="main"}`, `{branch="slow"}`, gone, "5%").Unjudged)
 		require.Equal(t, []compare.Unjudged{{Threshold: "typo=5%", Why: "typo: nothing of that name was compared"}},
 			gate(t, `{branch="main"}`, `{branch="slow"}`, queries, "typo=5%").Unjudged)
+		require.Equal(t, []compare.Unjudged{{Threshold: "gone=5%", Why: "gone: no result in any run"}, {Threshold: "typo=5%", Why: "typo: nothing of that name was compared"}},
+			gate(t, `{branch="main"}`, `{branch="slow"}`, gone, "gone=5%", "typo=5%").Unjudged, "each threshold for itself")
 		short := gate(t, "main-0", "short", queries, "latency=5%").Unjudged
 		require.Len(t, short, 1)
 		require.Contains(t, short[0].Why, "latency: needs 2 values a side")
